@@ -1,0 +1,118 @@
+#include "base/runtime/loop.h"
+
+#include <array>
+
+namespace hydra {
+
+namespace detail {
+namespace {
+constexpr std::size_t kClassBytes = 128;
+constexpr std::size_t kClasses = 32;       // frames up to 4 KiB are recycled
+constexpr std::size_t kKeptPerClass = 256;  // frames kept per class and thread
+
+struct FrameCache {
+  struct Free {
+    Free* next;
+  };
+  std::array<Free*, kClasses> head{};
+  std::array<std::size_t, kClasses> count{};
+  ~FrameCache() {
+    for (Free* item : head)
+      while (item != nullptr) ::operator delete(std::exchange(item, item->next));
+  }
+};
+FrameCache& frame_cache() {
+  thread_local FrameCache cache;
+  return cache;
+}
+}  // namespace
+
+void* allocate_frame(std::size_t bytes) {
+  const std::size_t size_class = (bytes + kClassBytes - 1) / kClassBytes;
+  if (size_class >= kClasses) return ::operator new(bytes);
+  FrameCache& cache = frame_cache();
+  if (auto* free = cache.head[size_class]) {
+    cache.head[size_class] = free->next;
+    --cache.count[size_class];
+    return free;
+  }
+  return ::operator new(size_class * kClassBytes);
+}
+
+void release_frame(void* frame, std::size_t bytes) {
+  const std::size_t size_class = (bytes + kClassBytes - 1) / kClassBytes;
+  FrameCache& cache = frame_cache();
+  if (size_class >= kClasses || cache.count[size_class] >= kKeptPerClass) {
+    ::operator delete(frame);
+    return;
+  }
+  auto* free = static_cast<FrameCache::Free*>(frame);
+  free->next = cache.head[size_class];
+  cache.head[size_class] = free;
+  ++cache.count[size_class];
+}
+}  // namespace detail
+
+// The outermost coroutine of a spawned task: registers its frame with the loop, so that teardown can destroy it.
+struct Loop::Root {
+  struct promise_type {
+    Loop* loop;
+    promise_type(Loop& owner, Task<void>&) : loop(&owner) {}
+    Root get_return_object() {
+      auto handle = std::coroutine_handle<promise_type>::from_promise(*this);
+      loop->roots_.insert(handle.address());
+      loop->schedule(handle);
+      return {};
+    }
+    std::suspend_always initial_suspend() noexcept { return {}; }
+    std::suspend_never final_suspend() noexcept { return {}; }
+    void return_void() {
+      loop->roots_.erase(std::coroutine_handle<promise_type>::from_promise(*this).address());
+    }
+    void unhandled_exception() noexcept { std::terminate(); }
+  };
+};
+
+Loop::Root Loop::run_root(Loop&, Task<void> task) { co_await task; }
+
+Loop::~Loop() { HYDRA_ASSERT(roots_.empty()); }
+
+void Loop::spawn(Task<void> task) {
+  if (closing_) return;
+  run_root(*this, std::move(task));
+}
+
+void Loop::schedule(std::coroutine_handle<> handle) {
+  if (closing_) return;
+  ready_.push_back(handle);
+  if (ready_.size() == 1) wake();
+}
+
+std::size_t Loop::run_ready(std::size_t limit) {
+  std::size_t resumed = 0;
+  while (!ready_.empty() && resumed < limit) {
+    auto handle = ready_.front();
+    ready_.pop_front();
+    ++resumed;
+    handle.resume();
+  }
+  return resumed;
+}
+
+void Loop::destroy_tasks() {
+  closing_ = true;
+  ready_.clear();
+  while (!roots_.empty()) {
+    void* frame = *roots_.begin();
+    roots_.erase(roots_.begin());
+    std::coroutine_handle<>::from_address(frame).destroy();
+  }
+}
+
+std::uint64_t Loop::random_u64() {
+  std::uint64_t value = 0;
+  random(std::as_writable_bytes(std::span(&value, 1)));
+  return value;
+}
+
+}  // namespace hydra

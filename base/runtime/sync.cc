@@ -1,0 +1,90 @@
+#include "base/runtime/sync.h"
+
+#include <algorithm>
+
+namespace hydra {
+
+namespace detail {
+
+Waiter::~Waiter() {
+  unlink();
+  disarm();
+}
+
+void Waiter::await_suspend(std::coroutine_handle<> handle) {
+  handle_ = handle;
+  linked_ = true;
+  previous_ = list_.tail_;
+  (previous_ != nullptr ? previous_->next_ : list_.head_) = this;
+  list_.tail_ = this;
+  if (deadline_.is_never()) return;
+  timer_ = loop_.call_at(deadline_.at, [this] {
+    timer_ = 0;
+    timed_out_ = true;
+    unlink();
+    loop_.schedule(handle_);
+  });
+}
+
+void Waiter::unlink() {
+  if (!linked_) return;
+  linked_ = false;
+  (previous_ != nullptr ? previous_->next_ : list_.head_) = next_;
+  (next_ != nullptr ? next_->previous_ : list_.tail_) = previous_;
+}
+
+void Waiter::disarm() {
+  if (timer_ != 0) loop_.cancel(std::exchange(timer_, 0));
+}
+
+WaitList::~WaitList() {
+  for (Waiter* waiter = head_; waiter != nullptr; waiter = waiter->next_) waiter->linked_ = false;
+}
+
+void WaitList::resume_one() {
+  if (head_ == nullptr) return;
+  Waiter* waiter = head_;
+  waiter->unlink();
+  waiter->disarm();
+  waiter->loop_.schedule(waiter->handle_);
+}
+
+void WaitList::resume_all() {
+  while (head_ != nullptr) resume_one();
+}
+
+}  // namespace detail
+
+Task<Result<Semaphore::Hold>> Semaphore::acquire(std::size_t units, Deadline deadline) {
+  units = std::min(units, capacity_);
+  const std::uint64_t ticket = next_ticket_++;
+  queue_.push_back(ticket);
+  while (queue_.front() != ticket || available_ < units) {
+    if (co_await detail::Waiter(loop_, waiters_, deadline)) continue;
+    queue_.erase(std::find(queue_.begin(), queue_.end(), ticket));
+    waiters_.resume_all();
+    co_return fail(Code::kTimeout, "no room in the budget");
+  }
+  queue_.pop_front();
+  available_ -= units;
+  if (available_ > 0) waiters_.resume_all();
+  co_return Hold(this, units);
+}
+
+void Semaphore::give_back(std::size_t units) {
+  available_ += units;
+  waiters_.resume_all();
+}
+
+void TaskGroup::spawn(Task<void> task) {
+  ++running_;
+  idle_.reset();
+  loop_.spawn(run(*this, std::move(task)));
+}
+
+Task<void> TaskGroup::run(TaskGroup& group, Task<void> task) {
+  co_await task;
+  if (--group.running_ == 0) group.idle_.set();
+}
+
+}  // namespace hydra
