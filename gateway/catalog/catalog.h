@@ -1,0 +1,191 @@
+// Catalog: the transactional metadata of the grid. The only commit point (invariant 1).
+//
+// Reads are synchronous, on a snapshot, from any worker's thread. Writes are closures that run one after another
+// on the one writer thread (a Sequencer); those that wait at the same moment share one durable commit. A closure
+// that fails leaves nothing behind. Every change a closure makes is collected as one batch, which is what the
+// journal carries. One instance a process, shared by all workers.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/kv/kv.h"
+#include "base/result.h"
+#include "base/runtime/loop.h"
+#include "gateway/catalog/rows.h"
+
+namespace hydra::catalog {
+
+// Entity tags come without quotes; "*" means any. An absent object fails if_match with kNoSuchKey and
+// meets if_none_match.
+struct Preconditions {
+  std::optional<std::string> if_match;
+  std::optional<std::string> if_none_match;
+  std::optional<std::int64_t> if_match_modified_ms;  // DeleteObject's x-amz-if-match-last-modified-time
+  std::optional<std::uint64_t> if_match_bytes;       // DeleteObject's x-amz-if-match-size
+};
+
+// Bodies and extents that a commit brings into the catalog; all of their shards are durable already (or are
+// named in Extent::missing).
+struct NewData {
+  std::vector<Extent> extents;
+  std::vector<Body> bodies;  // references are counted by the commit
+};
+
+struct ListRequest {
+  std::string_view prefix;
+  std::string_view delimiter;    // empty: none
+  std::string_view start_after;  // exclusive; a common prefix here skips all keys below it
+  std::size_t limit = 1000;      // keys and common prefixes together
+};
+struct ListEntry {  // views are valid during the call
+  std::string_view key;
+  std::string_view etag;
+  std::uint64_t bytes = 0;
+  std::int64_t modified_ms = 0;
+  std::string_view storage_class;
+  std::string_view owner_id;
+  std::string_view owner_name;
+  std::optional<DigestKind> checksum_kind;
+  ChecksumType checksum_type = ChecksumType::kFullObject;
+};
+class ListVisitor {
+ public:
+  virtual ~ListVisitor() = default;
+  virtual void object(const ListEntry& entry) = 0;
+  virtual void common_prefix(std::string_view prefix) = 0;
+};
+struct ListEnd {
+  bool truncated = false;
+  std::string last;  // the last key or common prefix that was visited: the next start_after
+};
+
+struct UploadListRequest {
+  std::string prefix, delimiter, key_marker, upload_id_marker;
+  std::size_t limit = 1000;
+};
+struct UploadPage {
+  std::vector<Upload> uploads;
+  std::vector<std::string> common_prefixes;
+  bool truncated = false;
+  std::string next_key_marker, next_upload_id_marker;
+};
+struct PartPage {
+  std::vector<Part> parts;  // without slices
+  bool truncated = false;
+  std::uint32_t next_marker = 0;
+};
+
+struct CompletedPart {
+  std::uint32_t number = 0;
+  std::string etag;                 // without quotes
+  std::optional<Checksum> checksum;  // when the client repeated it
+};
+struct CompleteRequest {
+  std::vector<CompletedPart> parts;
+  Preconditions preconditions;
+  std::optional<Checksum> checksum;        // x-amz-checksum-* of the whole object, to be verified
+  std::optional<std::uint64_t> object_bytes;  // x-amz-mp-object-size, to be verified
+  std::int64_t now_ms = 0;
+};
+
+// What a reader needs to fetch slices: their bodies and extents, from one snapshot.
+struct ReadPlan {
+  struct Run {  // consecutive plaintext, in the order asked for
+    Slice slice;                    // cut to what was asked for
+    std::uint64_t body_plain_bytes;  // of the whole body: tells which segment is the last
+    std::vector<BodyPiece> pieces;  // of the whole body
+  };
+  std::vector<Run> runs;
+  std::vector<Extent> extents;  // those that the runs touch, each once
+};
+
+struct DeleteResult {
+  bool existed = false;
+  std::string version_id;
+  bool delete_marker = false;
+};
+
+class Catalog {
+ public:
+  // Opens the catalog in `store` (creating the cluster id on first use). The writer runs on a sequencer of `loop`.
+  static Result<std::unique_ptr<Catalog>> open(Loop& loop, std::unique_ptr<kv::Store> store);
+  virtual ~Catalog() = default;
+  virtual ClusterId cluster() const = 0;
+
+  // Reads: any thread.
+  virtual Result<Bucket> bucket(std::string_view name) = 0;  // kNoSuchBucket
+  virtual Result<std::vector<Bucket>> buckets(std::string_view owner_id) = 0;
+  virtual Result<Version> object(BucketId bucket, std::string_view key) = 0;  // kNoSuchKey
+  virtual Result<ReadPlan> plan(std::span<const Slice> slices, std::uint64_t offset,
+                                std::uint64_t length) = 0;
+  // `object` and the plan of the whole of it or of a range decided by `choose` (called with the version; returns
+  // offset and length, or nullopt for none), in one snapshot.
+  using Choose = std::function<std::optional<std::pair<std::uint64_t, std::uint64_t>>(const Version&)>;
+  virtual Result<std::pair<Version, ReadPlan>> object_and_plan(BucketId bucket, std::string_view key,
+                                                               const Choose& choose) = 0;
+  virtual Result<ListEnd> list(BucketId bucket, const ListRequest& request, ListVisitor& visitor) = 0;
+  virtual Result<Upload> upload(BucketId bucket, std::string_view key,
+                                std::string_view upload_id) = 0;  // kNoSuchUpload
+  virtual Result<UploadPage> uploads(BucketId bucket, const UploadListRequest& request) = 0;
+  virtual Result<PartPage> parts(std::string_view upload_id, std::uint32_t after,
+                                 std::size_t limit) = 0;
+  virtual Result<Extent> extent(const ExtentId& id) = 0;
+  virtual Result<std::vector<NodeRow>> nodes() = 0;
+  // The newest ring's epoch and encoded bytes (placement/ring_format.h), or nullopt.
+  virtual Result<std::optional<std::pair<std::uint64_t, std::string>>> ring() = 0;
+  virtual Result<std::vector<RepairRow>> repairs(std::size_t limit) = 0;  // fewest spare shards first
+  virtual Result<std::vector<DeadExtent>> dead_extents(std::int64_t died_before_ms,
+                                                       std::size_t limit) = 0;
+  struct Totals {
+    std::uint64_t buckets = 0, objects = 0, object_bytes = 0, extents = 0, extent_bytes = 0,
+                  dead_extents = 0, repairs = 0, uploads = 0;
+  };
+  virtual Result<Totals> totals() = 0;  // kept as counters, not counted by walking
+
+  // Writes: on the caller's loop; durable when they return. kNoSpace when the device of the catalog is full.
+  // Creating one's own bucket again returns it unchanged; another's: kBucketAlreadyExists.
+  virtual Task<Result<Bucket>> create_bucket(Loop& loop, Bucket bucket) = 0;
+  virtual Task<Status> delete_bucket(Loop& loop, std::string name) = 0;   // kBucketNotEmpty
+  // Replaces the current version. kPreconditionFailed, kNoSuchBucket, kConflict (a slice's body is gone).
+  virtual Task<Status> put_object(Loop& loop, BucketId bucket, Version version, NewData data,
+                                  Preconditions preconditions) = 0;
+  virtual Task<Result<DeleteResult>> delete_object(Loop& loop, BucketId bucket, std::string key,
+                                                   Preconditions preconditions,
+                                                   std::int64_t now_ms) = 0;
+  // Each key decided by itself, all in one commit.
+  struct DeleteItem {
+    std::string key;
+    Preconditions preconditions;
+  };
+  virtual Task<Result<std::vector<Result<DeleteResult>>>> delete_objects(
+      Loop& loop, BucketId bucket, std::vector<DeleteItem> items, std::int64_t now_ms) = 0;
+
+  virtual Task<Status> create_upload(Loop& loop, Upload upload) = 0;
+  // Replaces an older part of that number. kNoSuchUpload.
+  virtual Task<Status> put_part(Loop& loop, Upload upload, Part part, NewData data) = 0;
+  // kInvalidPart, kInvalidPartOrder, kEntityTooSmall, kNoSuchUpload, kPreconditionFailed, kBadDigest. Repeating a
+  // completion that succeeded returns the same version.
+  virtual Task<Result<Version>> complete_upload(Loop& loop, BucketId bucket, std::string key,
+                                                std::string upload_id, CompleteRequest request) = 0;
+  virtual Task<Status> abort_upload(Loop& loop, BucketId bucket, std::string key,
+                                    std::string upload_id, std::int64_t now_ms) = 0;
+
+  // Gives a joining node its number, or finds it by identity and updates what it says of itself.
+  virtual Task<Result<NodeRow>> register_node(Loop& loop, NodeRow node) = 0;
+  // Compare-and-swap: kConflict unless `epoch` is the newest plus one.
+  virtual Task<Status> put_ring(Loop& loop, std::uint64_t epoch, std::string encoded) = 0;
+  // Replaces an extent's row if it still equals `expected` in nodes, profile and missing; kConflict otherwise,
+  // kNotFound when it is gone.
+  virtual Task<Status> update_extent(Loop& loop, Extent expected, Extent updated) = 0;
+  // The shards of these extents have been freed.
+  virtual Task<Status> forget_dead(Loop& loop, std::vector<ExtentId> extents) = 0;
+};
+
+}  // namespace hydra::catalog

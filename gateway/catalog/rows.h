@@ -1,0 +1,153 @@
+// What the catalog remembers, as plain data. rows_format.h encodes these; catalog.h reads and changes them.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/digest.h"
+#include "base/ids.h"
+#include "erasure/profile.h"
+
+namespace hydra::catalog {
+
+using BucketId = std::uint64_t;  // never reused, so a re-created bucket never meets old rows
+
+// A data key sealed under a key-encryption key: nonce (12), ciphertext (32), tag (16).
+struct WrappedKey {
+  std::uint32_t kek_id = 0;
+  std::array<std::byte, 60> sealed{};
+  bool operator==(const WrappedKey&) const = default;
+};
+
+// An erasure-coded run of ciphertext. `nodes[i]` holds shard i, also where bit i of `missing` says that it does
+// not yet. `wanted` differs from `profile` when too few nodes lived: it is to be re-encoded.
+struct Extent {
+  ExtentId id;
+  erasure::Profile profile{};
+  erasure::Profile wanted{};
+  std::uint32_t length = 0;      // bytes of ciphertext, before padding
+  std::uint32_t live_bytes = 0;  // of those, referenced by bodies
+  std::uint32_t missing = 0;
+  std::vector<NodeId> nodes;
+};
+
+// Where a run of a body's sealed bytes lies; in order, the pieces make the whole.
+struct BodyPiece {
+  ExtentId extent;
+  std::uint32_t offset = 0;
+  std::uint32_t length = 0;
+  bool operator==(const BodyPiece&) const = default;
+};
+
+struct Body {
+  BodyId id;
+  std::uint64_t plain_bytes = 0;
+  std::uint32_t references = 0;  // slices of versions and parts that point here
+  std::vector<BodyPiece> pieces;
+};
+
+// Plaintext [offset, offset+length) of a body, with its data key wrapped for this use.
+struct Slice {
+  BodyId body;
+  std::uint64_t offset = 0;
+  std::uint64_t length = 0;
+  WrappedKey key;
+  bool operator==(const Slice&) const = default;
+};
+
+enum class ChecksumType : std::uint8_t { kFullObject = 1, kComposite };
+struct Checksum {
+  DigestKind kind = DigestKind::kCrc32;
+  ChecksumType type = ChecksumType::kFullObject;
+  std::string value;  // raw bytes
+  bool operator==(const Checksum&) const = default;
+};
+
+struct Owner {
+  std::string id;
+  std::string display_name;
+  bool operator==(const Owner&) const = default;
+};
+
+// Headers that are stored and returned as given (Content-Type, Cache-Control, x-amz-meta-*, x-amz-website-…):
+// lower-case name to value.
+using Fields = std::map<std::string, std::string>;
+
+struct PartSummary {  // of a completed upload: answers partNumber and GetObjectAttributes
+  std::uint32_t number = 0;
+  std::uint64_t bytes = 0;
+  std::optional<Checksum> checksum;
+};
+
+struct Version {
+  std::string key;
+  std::string version_id = "null";
+  bool delete_marker = false;
+  std::string etag;  // without quotes
+  std::uint64_t bytes = 0;
+  std::int64_t modified_ms = 0;
+  Owner owner;
+  std::string storage_class = "STANDARD";
+  Fields fields;
+  std::optional<Checksum> checksum;
+  std::vector<PartSummary> parts;  // empty unless it came from an upload
+  std::vector<Slice> slices;       // last in the row: HEAD need not decode them
+};
+
+struct Bucket {
+  BucketId id = 0;
+  std::string name;
+  std::int64_t created_ms = 0;
+  Owner owner;
+  std::string location;  // LocationConstraint as it was given, may be empty
+};
+
+struct Upload {
+  BucketId bucket = 0;
+  std::string key;
+  std::string upload_id;
+  std::int64_t initiated_ms = 0;
+  Owner owner;
+  std::string storage_class = "STANDARD";
+  Fields fields;
+  std::optional<DigestKind> checksum_kind;
+  ChecksumType checksum_type = ChecksumType::kComposite;
+};
+
+struct Part {
+  std::uint32_t number = 0;  // 1..10000
+  std::string etag;          // hex MD5 of the part
+  std::uint64_t bytes = 0;
+  std::int64_t modified_ms = 0;
+  std::optional<Checksum> checksum;
+  std::vector<Slice> slices;
+};
+
+struct NodeRow {
+  NodeId id = 0;
+  NodeIdentity identity;
+  std::string name;
+  std::string zone;
+  std::uint64_t capacity_bytes = 0;
+  double weight = 1.0;
+  bool draining = false;
+};
+
+// An extent below its wanted protection: something to heal. `spare` = shards that may still be lost.
+struct RepairRow {
+  ExtentId extent;
+  std::uint8_t spare = 0;
+  std::int64_t since_ms = 0;
+};
+
+// An extent no body refers to any more, whose shards are freed on the agents after the grace time.
+struct DeadExtent {
+  std::int64_t died_ms = 0;
+  Extent extent;
+};
+
+}  // namespace hydra::catalog
