@@ -1,4 +1,5 @@
-// HYDRA_ASSERT stops the process on a programmer's error, in every build. Input and I/O never reach it.
+// HYDRA_ASSERT stops the process on a programmer's error, in every build. Input and I/O never reach
+// it.
 #pragma once
 
 namespace hydra {

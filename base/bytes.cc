@@ -13,8 +13,7 @@ void secure_clear(MutableBytes bytes) {
 }
 
 Buffer::Buffer(std::size_t capacity) : capacity_(capacity) {
-  if (capacity > 0)
-    data_ = static_cast<std::byte*>(::operator new(capacity, std::align_val_t{64}));
+  if (capacity > 0) data_ = static_cast<std::byte*>(::operator new(capacity, std::align_val_t{64}));
 }
 
 Buffer Buffer::copy_of(ByteView bytes) {

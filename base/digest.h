@@ -1,5 +1,5 @@
-// Streaming digests that S3 names: MD5, SHA-1, SHA-256 (OpenSSL), CRC32 and CRC32C (ISA-L), CRC-64/NVME (ours).
-// A Digest belongs to one thread at a time.
+// Streaming digests that S3 names: MD5, SHA-1, SHA-256 (OpenSSL), CRC32 and CRC32C (ISA-L),
+// CRC-64/NVME (ours). A Digest belongs to one thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -26,12 +26,9 @@ std::unique_ptr<Digest> make_digest(DigestKind kind);
 std::string digest_of(DigestKind kind, ByteView data);
 std::size_t digest_bytes(DigestKind kind);
 
-// The CRC of a followed by b, from the CRCs of both and the length of b (full-object checksums of uploads).
-// Only the three CRC kinds; values are raw big-endian as from Digest::finish.
+// The CRC of a followed by b, from the CRCs of both and the length of b (full-object checksums of
+// uploads). Only the three CRC kinds; values are raw big-endian as from Digest::finish.
 std::string combine_crc(DigestKind kind, std::string_view crc_a, std::string_view crc_b,
                         std::uint64_t length_b);
-
-// CRC-64/NVME (poly 0xad93d23594c93659, reflected, init and xorout all ones).
-std::uint64_t crc64_nvme(ByteView data, std::uint64_t crc = 0);
 
 }  // namespace hydra

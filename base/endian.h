@@ -1,4 +1,5 @@
-// Explicit byte order for formats: little-endian everywhere, big-endian only where order of keys matters.
+// Explicit byte order for formats: little-endian everywhere, big-endian only where order of keys
+// matters.
 #pragma once
 
 #include <bit>
