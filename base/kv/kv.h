@@ -1,7 +1,9 @@
-// An ordered key-value store: one keyspace in byte order, snapshots, and atomic durable transactions.
+// An ordered key-value store: one keyspace in byte order, snapshots, and atomic durable
+// transactions.
 //
-// Backends: lmdb_store (the embedded default) and memory_store (tests and simulation); one test suite runs over
-// both. Keys are 1 to kMaxKeyBytes bytes, values up to kMaxValueBytes; the backend hides any smaller limit.
+// Backends: lmdb_store (the embedded default) and memory_store (tests and simulation); one test
+// suite runs over both. Keys are 1 to kMaxKeyBytes bytes, values up to kMaxValueBytes; the backend
+// hides any smaller limit.
 #pragma once
 
 #include <cstdint>
@@ -22,12 +24,16 @@ struct Options {
   bool durable = true;  // false: commits survive a process crash but perhaps not a power loss
 };
 
-// Walks keys in byte order. key() and value() are valid until the cursor moves or its reader ends.
+// Walks keys in byte order. key() and value() are valid until the cursor moves or its reader ends,
+// value() also only until the transaction's next write. After a move that found nothing, next()
+// finds nothing either.
 class Cursor {
  public:
   virtual ~Cursor() = default;
-  // To the first key >= `key`. True when there is one.
+  // To the first key >= `key`, which may be empty (the very first) or too long to exist. True when
+  // there is one.
   virtual Result<bool> seek(ByteView key) = 0;
+  // To the first key after key(), whatever was written meanwhile. True when there is one.
   virtual Result<bool> next() = 0;
   // To the last key < `key`. True when there is one.
   virtual Result<bool> seek_before(ByteView key) = 0;
@@ -44,14 +50,15 @@ class Reader {
   virtual std::unique_ptr<Cursor> cursor() = 0;
 };
 
-// A consistent view of the moment it was taken. Used on the thread that took it. Keep it short-lived: it pins
-// old pages.
+// A consistent view of the moment it was taken. Used on the thread that took it. Keep it
+// short-lived: it pins old pages.
 class Snapshot : public Reader {};
 
-// One at a time per store (begin() blocks the second). Destroying it without commit() undoes it. Cursors of a
-// transaction are invalidated by its writes.
+// One at a time per store (begin() blocks the second). Used and ended on the thread that began it.
+// Destroying it without commit() undoes it. After a put or an erase has failed, commit() fails too.
 class Transaction : public Reader {
  public:
+  // kTooLarge, kNoSpace. `value` must not be a view that this transaction or its cursors gave out.
   virtual Status put(ByteView key, ByteView value) = 0;
   virtual Status erase(ByteView key) = 0;  // no error when absent
   // Durable when it returns, if Options.durable. kNoSpace, kIo. Ends the transaction either way.
