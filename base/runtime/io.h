@@ -77,7 +77,13 @@ class File {
   virtual Task<Result<std::uint64_t>> size() = 0;
 };
 
-enum class OpenMode { kRead, kReadWrite, kCreateNew };  // kCreateNew fails if it exists
+enum class OpenMode {
+  kRead,
+  kReadWrite,
+  kCreateNew,  // fails if it exists
+  kLocked,     // read and write, created if absent; kConflict while another opener holds it (flock): ends with the
+               // File, and with the process
+};
 
 struct DiskSpace {
   std::uint64_t total_bytes;
