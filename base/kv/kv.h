@@ -21,7 +21,9 @@ constexpr std::size_t kMaxValueBytes = 64u << 20;
 
 struct Options {
   std::uint64_t map_bytes = 64ull << 30;  // address space reserved, not memory or disk
-  bool durable = true;  // false: commits survive a process crash but perhaps not a power loss
+  // false: commits survive a process crash but perhaps not a power loss. LMDB may then lose the
+  // whole store: it is refused with kCorrupt and must be rebuilt. Only for what can be rebuilt.
+  bool durable = true;
 };
 
 // Walks keys in byte order. key() and value() are valid until the cursor moves or its reader ends,

@@ -17,6 +17,7 @@
 
 #include "base/assert.h"
 #include "base/kv/lmdb_format.h"
+#include "base/kv/unsynced_marker.h"
 
 namespace hydra::kv {
 namespace {
@@ -96,13 +97,14 @@ class OpenDirectories {
 // readers.
 class Environment {
  public:
-  Environment(MDB_env* env, MDB_dbi dbi, OpenDirectories::Id id, bool durable)
-      : env_(env), dbi_(dbi), id_(id), durable_(durable) {}
+  Environment(MDB_env* env, MDB_dbi dbi, OpenDirectories::Id id, bool durable,
+              UnsyncedMarker marker)
+      : env_(env), dbi_(dbi), id_(id), durable_(durable), marker_(std::move(marker)) {}
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
   ~Environment() {
     for (MDB_txn* txn : pool_) mdb_txn_abort(txn);
-    if (!durable_ && !fenced_) mdb_env_sync(env_, 1);
+    if (!durable_ && !fenced_ && mdb_env_sync(env_, 1) == 0) (void)marker_.clear();
     mdb_env_close(env_);
     OpenDirectories::remove(id_);
   }
@@ -127,6 +129,7 @@ class Environment {
   MDB_dbi dbi_;
   OpenDirectories::Id id_;
   bool durable_;
+  UnsyncedMarker marker_;
   std::atomic<bool> fenced_{false};
   std::atomic<std::thread::id> writer_{};
 
@@ -744,11 +747,19 @@ Result<MDB_dbi> open_table(MDB_env* env, const std::string& directory) {
 
 Result<std::unique_ptr<Store>> open_registered(const std::string& directory, Options options,
                                                OpenDirectories::Id id) {
+  HYDRA_TRY(UnsyncedMarker marker, UnsyncedMarker::open(directory));
+  if (!options.durable) HYDRA_CHECK_OK(marker.set());
   HYDRA_TRY(EnvHandle env, open_environment(directory, options));
   HYDRA_TRY(MDB_dbi dbi, open_table(env.get(), directory));
   HYDRA_CHECK_OK(sync_directory(directory));
+  if (options.durable &&
+      marker.is_set()) {  // a process that did not sync has crashed, or still runs
+    int rc = mdb_env_sync(env.get(), 1);
+    if (rc != 0) return fail(error_of(rc, "sync"));
+    HYDRA_CHECK_OK(marker.clear());
+  }
   return std::make_unique<LmdbStore>(
-      std::make_shared<Environment>(env.release(), dbi, id, options.durable));
+      std::make_shared<Environment>(env.release(), dbi, id, options.durable, std::move(marker)));
 }
 
 }  // namespace

@@ -158,6 +158,58 @@ TEST_F(LmdbStoreTest, NonDurableCommitSurvivesAKilledProcess) {
   EXPECT_TRUE(has(*store, "a"));
 }
 
+TEST_F(LmdbStoreTest, StoreThatWasNotSyncedOnAnEarlierBootIsRefused) {
+  open();
+  std::ofstream(path() + "/unsynced") << "00000000-0000-0000-0000-000000000000";
+  EXPECT_EQ(open_lmdb(path(), {}).error().code, Code::kCorrupt);
+  EXPECT_EQ(open_lmdb(path(), {.durable = false}).error().code, Code::kCorrupt);
+}
+
+TEST_F(LmdbStoreTest, NonDurableUseIsMarkedUntilTheCleanClose) {
+  auto store = open({.durable = false});
+  EXPECT_EQ(std::filesystem::file_size(path() + "/unsynced"), 36u);
+  ASSERT_TRUE(put(*store, "a", "1"));
+  store.reset();
+  EXPECT_EQ(std::filesystem::file_size(path() + "/unsynced"), 0u);
+}
+
+TEST_F(LmdbStoreTest, DurableOpenAfterACrashSyncsAndClearsTheMark) {
+  EXPECT_FALSE(in_child([&] {
+    auto store = open({.durable = false});
+    if (put(*store, "a", "1")) ::raise(SIGKILL);
+    return true;
+  }));
+  EXPECT_EQ(std::filesystem::file_size(path() + "/unsynced"), 36u);
+  auto store = open();
+  EXPECT_EQ(std::filesystem::file_size(path() + "/unsynced"), 0u);
+}
+
+TEST_F(LmdbStoreTest, CloseLeavesTheMarkWhileAnotherProcessGoesOn) {
+  int ready[2];
+  int finish[2];
+  ASSERT_EQ(::pipe(ready), 0);
+  ASSERT_EQ(::pipe(finish), 0);
+  pid_t child = ::fork();
+  if (child == 0) {
+    auto store = open_lmdb(path(), {.durable = false});
+    char byte;
+    bool ok = store && ::write(ready[1], "x", 1) == 1 && ::read(finish[0], &byte, 1) == 1;
+    store = fail(Code::kClosed);
+    ::_exit(ok ? 0 : 1);
+  }
+  char byte;
+  ASSERT_EQ(::read(ready[0], &byte, 1), 1);
+  open({.durable = false});
+  open();
+  EXPECT_EQ(std::filesystem::file_size(path() + "/unsynced"), 36u);
+  ASSERT_EQ(::write(finish[1], "x", 1), 1);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+  for (int fd : {ready[0], ready[1], finish[0], finish[1]}) ::close(fd);
+  EXPECT_EQ(std::filesystem::file_size(path() + "/unsynced"), 0u);
+}
+
 TEST_F(LmdbStoreTest, SlotsOfKilledReadersAreFreed) {
   open();
   EXPECT_FALSE(in_child([&] {
