@@ -24,6 +24,7 @@ struct Limits {
   Nanos head_timeout = 10 * kSecond;   // from the first byte of a head to its end
   Nanos idle_timeout = 60 * kSecond;   // between requests
   Nanos body_timeout = 30 * kSecond;   // for each read of a body, and each write of a response
+  std::int64_t body_bytes_per_second = 1024;  // slower bodies are given up, after body_timeout
   std::uint64_t drain_bytes = 256 * 1024;  // of an unread body, to keep the connection; more: close
 };
 
