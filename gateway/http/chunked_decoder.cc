@@ -31,7 +31,8 @@ Result<std::size_t> ChunkedDecoder::feed(ByteView input) {
   while (at < text.size() && state_ != State::kData && state_ != State::kDone) {
     const auto found = text.find('\n', at);
     const std::size_t end = found == text.npos ? text.size() : found + 1;
-    if (line_.size() + (end - at) > kLineBytes) return bad("line of the chunked coding is too long");
+    if (line_.size() + (end - at) > kLineBytes)
+      return bad("line of the chunked coding is too long");
     line_.append(text, at, end - at);
     at = end;
     if (found == text.npos) break;

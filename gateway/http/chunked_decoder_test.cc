@@ -44,7 +44,8 @@ Outcome decode(std::string_view text, const std::vector<std::size_t>& pieces = {
 }
 
 TEST(ChunkedDecoder, JoinsChunksAndStopsBehindTheLast) {
-  const auto out = decode("4\r\nWiki\r\n6;name=\"v\"\r\npedia \r\nA \t; x\r\n0123456789\r\n0\r\n\r\nGET");
+  const auto out =
+      decode("4\r\nWiki\r\n6;name=\"v\"\r\npedia \r\nA \t; x\r\n0123456789\r\n0\r\n\r\nGET");
   EXPECT_EQ(out.data, "Wikipedia 0123456789");
   EXPECT_TRUE(out.done) << out.error;
 }
@@ -57,10 +58,24 @@ TEST(ChunkedDecoder, LeavesTheNextRequestAlone) {
 TEST(ChunkedDecoder, BrokenFramingIsRefused) {
   using namespace std::string_literals;
   for (const std::string& text : {
-           "\r\n"s, "x\r\n"s, "-1\r\n"s, "0x4\r\n"s, " 4\r\n"s, "4 \r\n"s, "4 4\r\n"s, "4\nWiki"s,
-           "4\r\r\n"s, "4\r\nWikiX\r\n"s, "4\r\nWiki\n"s, "4\r\nWiki0\r\n\r\n"s,
-           "1000000000000000\r\n"s, "4;a\rb\r\n"s, "4;a\0b\r\n"s, "0\r\nbad trailer\r\n\r\n"s,
-           "0\r\nA: b\n\r\n"s, "0\r\n A: b\r\n\r\n"s,
+           "\r\n"s,
+           "x\r\n"s,
+           "-1\r\n"s,
+           "0x4\r\n"s,
+           " 4\r\n"s,
+           "4 \r\n"s,
+           "4 4\r\n"s,
+           "4\nWiki"s,
+           "4\r\r\n"s,
+           "4\r\nWikiX\r\n"s,
+           "4\r\nWiki\n"s,
+           "4\r\nWiki0\r\n\r\n"s,
+           "1000000000000000\r\n"s,
+           "4;a\rb\r\n"s,
+           "4;a\0b\r\n"s,
+           "0\r\nbad trailer\r\n\r\n"s,
+           "0\r\nA: b\n\r\n"s,
+           "0\r\n A: b\r\n\r\n"s,
        })
     EXPECT_NE(decode(text).error, "") << text;
 }
@@ -83,8 +98,8 @@ TEST(ChunkedDecoder, AnEarlyEndIsNotDone) {
 }
 
 RC_GTEST_PROP(ChunkedDecoder, AnySplitGivesTheSameData, ()) {
-  const auto chunks = *rc::gen::container<std::vector<std::string>>(
-      rc::gen::nonEmpty(rc::gen::container<std::string>(rc::gen::elementOf(std::string("ab\r\n0;")))));
+  const auto chunks = *rc::gen::container<std::vector<std::string>>(rc::gen::nonEmpty(
+      rc::gen::container<std::string>(rc::gen::elementOf(std::string("ab\r\n0;")))));
   std::string text;
   std::string data;
   for (const auto& chunk : chunks) {

@@ -13,8 +13,10 @@
 namespace hydra::http {
 
 namespace {
-constexpr Nanos kLingerTime = kSecond;   // for the client to see our last words before the connection is cut
-constexpr std::size_t kMaxRefusing = 64;  // connections that are being told 503; more are cut at once
+constexpr Nanos kLingerTime =
+    kSecond;  // for the client to see our last words before the connection is cut
+constexpr std::size_t kMaxRefusing =
+    64;  // connections that are being told 503; more are cut at once
 constexpr std::size_t kScrapBytes = 16 * 1024;
 }  // namespace
 
@@ -113,8 +115,7 @@ Task<Status> Connection::receive_head() {
     } else {
       server_.idle_.insert(&stream_);
     }
-    auto count =
-        co_await input_.fill(whole ? *whole : server_.loop_.after(limits.idle_timeout));
+    auto count = co_await input_.fill(whole ? *whole : server_.loop_.after(limits.idle_timeout));
     server_.idle_.erase(&stream_);
     if (!count && count.error().code == Code::kTimeout && whole)
       co_return fail(Code::kRequestTimeout, "the request head did not come in time");
@@ -133,8 +134,8 @@ Task<void> Connection::answer(Error error) {
   if (sent) co_await linger();
 }
 
-// Closing a socket with unread input makes the kernel send a reset, which can overtake our answer on its way. So the
-// client gets a moment to see it and to hang up first.
+// Closing a socket with unread input makes the kernel send a reset, which can overtake our answer
+// on its way. So the client gets a moment to see it and to hang up first.
 Task<void> Connection::linger() {
   const Deadline deadline = server_.loop_.after(kLingerTime);
   Buffer scrap(kScrapBytes);

@@ -1,8 +1,9 @@
-// The HTTP/1.1 server of one worker: a coroutine per connection, keep-alive, sequential pipelining, 100 Continue,
-// deadlines, and a graceful stop. Streams come from an Acceptor (plain or TLS); what is served is the Handler's.
+// The HTTP/1.1 server of one worker: a coroutine per connection, keep-alive, sequential pipelining,
+// 100 Continue, deadlines, and a graceful stop. Streams come from an Acceptor (plain or TLS); what
+// is served is the Handler's.
 //
-// A Server and all its connections belong to one loop; every method is called there. Connections hold the
-// server by shared_ptr, so that it may be dropped while they end.
+// A Server and all its connections belong to one loop; every method is called there. Connections
+// hold the server by shared_ptr, so that it may be dropped while they end.
 #pragma once
 
 #include <functional>
@@ -16,8 +17,8 @@
 
 namespace hydra::http {
 
-// Renders an error that no handler can answer (bad head, timeout, overload, a handler that did not respond): sets
-// status and fields, returns the body.
+// Renders an error that no handler can answer (bad head, timeout, overload, a handler that did not
+// respond): sets status and fields, returns the body.
 using ErrorRenderer = std::function<std::string(const Error&, ResponseHead&)>;
 
 // A one-line text body; what a server without a renderer of its own uses.

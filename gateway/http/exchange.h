@@ -1,5 +1,5 @@
-// The Exchange that a connection hands to its handler: framing of the response, and the decision whether the
-// connection can live on. Internal to gateway/http.
+// The Exchange that a connection hands to its handler: framing of the response, and the decision
+// whether the connection can live on. Internal to gateway/http.
 #pragma once
 
 #include <array>

@@ -238,7 +238,8 @@ Result<std::optional<std::size_t>> HeadParser::feed(std::string_view received, R
       if (line_ends_.size() > limits_.fields)
         return fail(Code::kHeadersTooLarge, "too many header fields");
       line_ends_.push_back(end - 1);
-    } else if (line_ends_.empty()) {  // RFC 9112 section 2.2: one empty line before the request is ignored
+    } else if (line_ends_.empty()) {  // RFC 9112 section 2.2: one empty line before the request is
+                                      // ignored
       if (start_ != 0) return bad("empty request line");
       start_ = 2;
     } else {

@@ -1,4 +1,5 @@
-// Any bytes: no crash, no view outside the input, and the same outcome whether they come at once or one by one.
+// Any bytes: no crash, no view outside the input, and the same outcome whether they come at once or
+// one by one.
 #include <cstdlib>
 
 #include "gateway/http/head_parser.h"

@@ -103,7 +103,8 @@ TEST(HeadParser, ContentLengthLeavesNoDoubt) {
   for (const char* fields :
        {"Content-Length: 4\r\nContent-Length: 4\r\n", "Content-Length: 4, 4\r\n",
         "Content-Length: +4\r\n", "Content-Length: -4\r\n", "Content-Length: 0x4\r\n",
-        "Content-Length: 4 4\r\n", "Content-Length:\r\n", "Content-Length: 99999999999999999999\r\n"})
+        "Content-Length: 4 4\r\n", "Content-Length:\r\n",
+        "Content-Length: 99999999999999999999\r\n"})
     EXPECT_EQ(code_of(head + fields + "\r\n"), Code::kBadRequest) << fields;
   EXPECT_EQ(accepted(head + "Content-Length: 999999999999999999\r\n\r\n").content_length,
             999999999999999999u);

@@ -1,7 +1,8 @@
-// HTTP/1.1 as the gateway speaks it (RFC 9110, RFC 9112): the request, and the exchange a handler works on.
+// HTTP/1.1 as the gateway speaks it (RFC 9110, RFC 9112): the request, and the exchange a handler
+// works on.
 //
-// A connection is one coroutine on its worker's loop (connection.h); head_parser.h is sans-I/O. An Exchange lives
-// for one request and belongs to the connection.
+// A connection is one coroutine on its worker's loop (connection.h); head_parser.h is sans-I/O. An
+// Exchange lives for one request and belongs to the connection.
 #pragma once
 
 #include <cstdint>
@@ -21,9 +22,9 @@ struct Limits {
   std::size_t head_bytes = 16 * 1024;
   std::size_t fields = 100;
   std::size_t target_bytes = 8 * 1024;
-  Nanos head_timeout = 10 * kSecond;   // from the first byte of a head to its end
-  Nanos idle_timeout = 60 * kSecond;   // between requests
-  Nanos body_timeout = 30 * kSecond;   // for each read of a body, and each write of a response
+  Nanos head_timeout = 10 * kSecond;  // from the first byte of a head to its end
+  Nanos idle_timeout = 60 * kSecond;  // between requests
+  Nanos body_timeout = 30 * kSecond;  // for each read of a body, and each write of a response
   std::int64_t body_bytes_per_second = 1024;  // slower bodies are given up, after body_timeout
   std::uint64_t drain_bytes = 256 * 1024;  // of an unread body, to keep the connection; more: close
 };
@@ -42,7 +43,7 @@ struct Request {
   int minor_version = 1;    // HTTP/1.0 or 1.1
   std::vector<Field> fields;
   std::optional<std::uint64_t> content_length;
-  bool chunked = false;     // Transfer-Encoding: chunked
+  bool chunked = false;  // Transfer-Encoding: chunked
   bool expects_continue = false;
   bool keep_alive = true;
 
@@ -53,7 +54,8 @@ struct Request {
 
 struct ResponseHead {
   int status = 200;
-  std::vector<std::pair<std::string, std::string>> fields;  // without Content-Length, Date, Connection
+  std::vector<std::pair<std::string, std::string>>
+      fields;  // without Content-Length, Date, Connection
   void add(std::string name, std::string value) {
     fields.emplace_back(std::move(name), std::move(value));
   }
@@ -66,15 +68,15 @@ class Exchange : public ByteSink {
   virtual bool encrypted() const = 0;
   virtual Loop& loop() = 0;
 
-  // The request's body with HTTP framing removed. 100 Continue is sent on the first read, if it was asked for.
-  // kIncompleteBody when the client stops early, kRequestTimeout when it stalls.
+  // The request's body with HTTP framing removed. 100 Continue is sent on the first read, if it was
+  // asked for. kIncompleteBody when the client stops early, kRequestTimeout when it stalls.
   virtual ByteSource& body() = 0;
 
   // A whole response. For HEAD requests the body's length is announced and its bytes are not sent.
   virtual Task<Status> respond(ResponseHead head, std::string_view body) = 0;
-  // A streamed response: start, then write() as often as needed, then finish(). Without a length: chunked.
-  // For HEAD nothing follows the head. If finish() comes before `length` bytes were written, or is never
-  // called, the connection is cut, so that the client sees the failure.
+  // A streamed response: start, then write() as often as needed, then finish(). Without a length:
+  // chunked. For HEAD nothing follows the head. If finish() comes before `length` bytes were
+  // written, or is never called, the connection is cut, so that the client sees the failure.
   virtual Task<Status> start(ResponseHead head, std::optional<std::uint64_t> length) = 0;
   virtual Task<Status> finish() = 0;
   virtual bool started() const = 0;
@@ -82,7 +84,8 @@ class Exchange : public ByteSink {
   virtual void close_after() = 0;
 };
 
-// Must respond exactly once; when it returns without having done so the connection answers 500 and closes.
+// Must respond exactly once; when it returns without having done so the connection answers 500 and
+// closes.
 using Handler = std::function<Task<void>(Exchange&)>;
 
 }  // namespace hydra::http

@@ -1,5 +1,5 @@
-// The receiving side of a connection: one buffer, reused for every head. The head of the current request stays in
-// place (pinned) while its body is read behind it.
+// The receiving side of a connection: one buffer, reused for every head. The head of the current
+// request stays in place (pinned) while its body is read behind it.
 #pragma once
 
 #include "base/assert.h"

@@ -39,7 +39,8 @@ tl::unexpected<Error> RequestBody::give_up(Error error) {
   return fail(std::move(error));
 }
 
-// Each wait has its own limit, and the caller's whole request another one, so that no client holds us by single bytes.
+// Each wait has its own limit, and the caller's whole request another one, so that no client holds
+// us by single bytes.
 Deadline RequestBody::wait(Deadline whole) const {
   return {std::min(whole.at, loop_.now() + limits_.body_timeout)};
 }

@@ -1,4 +1,5 @@
-// The body of the request that a connection is at: HTTP framing removed, 100 Continue sent when it is first read.
+// The body of the request that a connection is at: HTTP framing removed, 100 Continue sent when it
+// is first read.
 #pragma once
 
 #include <optional>
@@ -13,14 +14,16 @@ namespace hydra::http {
 
 class RequestBody final : public ByteSource {
  public:
-  RequestBody(Loop& loop, Stream& stream, Input& input, const Request& request, const Limits& limits);
+  RequestBody(Loop& loop, Stream& stream, Input& input, const Request& request,
+              const Limits& limits);
 
   // kIncompleteBody, kRequestTimeout, kBadRequest (broken chunked coding); final.
   Task<Result<std::size_t>> read(MutableBytes into) override;
 
   bool finished() const { return finished_; }
   bool failed() const { return error_.has_value(); }
-  // The client waits for a 100 Continue that was not sent: it may or may not send the body after our answer.
+  // The client waits for a 100 Continue that was not sent: it may or may not send the body after
+  // our answer.
   bool withheld() const { return expects_continue_; }
   // Upper bound of what is still to come, when it is known.
   std::optional<std::uint64_t> remaining() const;

@@ -22,9 +22,10 @@ struct ResponseFraming {
   bool keep_alive = false;  // Connection: keep-alive, which only HTTP/1.0 needs to hear
 };
 
-// Appends the head and its empty line. Field values may come from clients (metadata, response-* parameters), so
-// control bytes in them become spaces, and a field whose name is not a token is left out: no value can end a line.
-void append_response_head(std::string& out, const ResponseHead& head, const ResponseFraming& framing,
-                          std::string_view date);
+// Appends the head and its empty line. Field values may come from clients (metadata, response-*
+// parameters), so control bytes in them become spaces, and a field whose name is not a token is
+// left out: no value can end a line.
+void append_response_head(std::string& out, const ResponseHead& head,
+                          const ResponseFraming& framing, std::string_view date);
 
 }  // namespace hydra::http
