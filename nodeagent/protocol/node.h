@@ -1,0 +1,34 @@
+// What an agent says of itself: when it joins (NodeDescription) and in each heartbeat (NodeLoad).
+// Plain values.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/ids.h"
+
+namespace hydra::agent {
+
+struct NodeDescription {
+  NodeIdentity identity;
+  std::string name;
+  std::string zone;
+  std::string version;
+  std::uint64_t capacity_bytes = 0;
+
+  bool operator==(const NodeDescription&) const = default;
+};
+
+struct NodeLoad {
+  std::uint64_t used_bytes = 0;
+  std::uint64_t free_bytes = 0;
+  std::uint64_t shards = 0;
+  std::uint64_t syncs = 0;
+  std::uint64_t bytes_written = 0;
+  std::uint64_t errors = 0;
+  bool fenced = false;
+
+  bool operator==(const NodeLoad&) const = default;
+};
+
+}  // namespace hydra::agent
