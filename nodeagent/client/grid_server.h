@@ -1,0 +1,53 @@
+// GridServer: the gateway's door for agents: listens, checks that both sides know the grid's
+// secret, and hands each link to the GridClient of the worker that the agent wants.
+//
+// Belongs to the loop it was started on. The GridClients must outlive the server, and any closure
+// that their loops still hold for them. Destroying the server stops listening and drops links that
+// were not handed over yet.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "base/runtime/io.h"
+#include "nodeagent/client/grid_client.h"
+#include "nodeagent/protocol/handshake.h"
+
+namespace hydra::agent {
+
+constexpr Nanos kJoinDeadline = 10 * kSecond;
+constexpr std::size_t kMaxJoiningLinks =
+    256;  // links that have not proved themselves; more are dropped
+
+// Gives the number of the node that joins, entering it in the catalog when it is new. Called on the
+// server's loop, once for each link, so several times for one node.
+using JoinHandler = std::function<Task<Result<NodeId>>(NodeDescription node, Loop& loop)>;
+
+struct GridServerOptions {
+  std::vector<Address> addresses;  // unix, or TCP on the loopback
+  ClusterId cluster;
+  GridSecret secret{};
+  std::vector<GridClient*> workers;  // by worker number
+  JoinHandler on_join;
+  std::function<void(std::string)> log;  // may be empty; plain sentences
+};
+
+class GridServer {
+ public:
+  // kUnsupported for a TCP address off the loopback; what listen() gives.
+  static Result<std::unique_ptr<GridServer>> start(Loop& loop, GridServerOptions options);
+  ~GridServer();
+
+  std::vector<Address> addresses() const;  // with the real ports
+
+ private:
+  struct State;
+  explicit GridServer(std::shared_ptr<State> state);
+  static Task<void> admit(std::shared_ptr<State> state, std::unique_ptr<Stream> stream);
+
+  std::shared_ptr<State> state_;
+  std::vector<std::unique_ptr<Acceptor>> acceptors_;
+};
+
+}  // namespace hydra::agent
