@@ -1,0 +1,86 @@
+#include "nodeagent/agent.h"
+
+#include <utility>
+
+#include "nodeagent/dialer.h"
+#include "nodeagent/session.h"
+
+namespace hydra::agent {
+
+struct Agent::State {
+  std::shared_ptr<Device> device;
+  std::vector<std::shared_ptr<Dialer>> dialers;
+
+  void cut() {
+    for (const auto& dialer : dialers) dialer->stop();
+  }
+};
+
+namespace {
+Status check_options(const AgentOptions& options) {
+  if (options.name.empty() || options.name.size() > kMaxNameBytes ||
+      options.zone.size() > kMaxNameBytes || options.version.size() > kMaxNameBytes)
+    return fail(Code::kInvalidArgument, "an agent needs a name, of at most 255 bytes");
+  if (options.gateways.empty())
+    return fail(Code::kInvalidArgument, "an agent needs the address of at least one gateway");
+  if (options.write_window_bytes < kMinWriteWindowBytes)
+    return fail(Code::kInvalidArgument, "the write window is less than two frames");
+  if (options.read_window_bytes < kMaxReadBytes)
+    return fail(Code::kInvalidArgument, "the read window is less than one frame");
+  for (const Address& gateway : options.gateways) HYDRA_CHECK_OK(check_link_address(gateway));
+  return Status();
+}
+}  // namespace
+
+Agent::Agent(std::shared_ptr<State> state) : state_(std::move(state)) {}
+
+Agent::~Agent() { state_->cut(); }
+
+Task<Result<std::unique_ptr<Agent>>> Agent::start(Loop& loop, AgentOptions options) {
+  HYDRA_CO_CHECK_OK(check_options(options));
+  StoreOptions store_options;
+  store_options.directory = options.directory;
+  store_options.capacity_bytes = options.capacity_bytes;
+  store_options.log_bytes = options.log_bytes;
+  HYDRA_CO_TRY(auto store, co_await ShardStore::open(loop, std::move(store_options)));
+  co_return start_with(loop, std::move(options), std::move(store));
+}
+
+Result<std::unique_ptr<Agent>> Agent::start_with(Loop& loop, AgentOptions options,
+                                                 std::unique_ptr<ShardStore> store) {
+  HYDRA_CHECK_OK(check_options(options));
+  auto state = std::make_shared<State>();
+  state->device = std::make_shared<Device>(loop, std::move(store));
+  state->device->write_window_bytes = options.write_window_bytes;
+  state->device->read_window_bytes = options.read_window_bytes;
+
+  auto caller = std::make_shared<Caller>();
+  caller->description.identity = state->device->store->identity();
+  caller->description.name = options.name;
+  caller->description.zone = options.zone;
+  caller->description.version = options.version;
+  caller->secret = options.secret;
+  caller->log = options.log;
+  for (const Address& gateway : options.gateways) {
+    state->dialers.push_back(std::make_shared<Dialer>(state->device, caller, gateway));
+    state->dialers.back()->start();
+  }
+  return std::unique_ptr<Agent>(new Agent(std::move(state)));
+}
+
+Task<Status> Agent::stop() {
+  const auto state = state_;
+  state->cut();
+  co_await state->device->tasks.join();
+  co_return co_await state->device->store->close();
+}
+
+ShardStore& Agent::store() { return *state_->device->store; }
+
+std::size_t Agent::links() const {
+  std::size_t count = 0;
+  for (const auto& dialer : state_->dialers) count += dialer->links();
+  return count;
+}
+
+}  // namespace hydra::agent
