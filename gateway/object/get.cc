@@ -1,0 +1,167 @@
+// The way of a GET, the mirror of put.cc: catalog -> slices -> choose blocks -> fetch, hedge, verify, decode -> open
+// -> send. The catalog gave the plan; the stages from `choose blocks` to `decode` are WindowFetch's. While one
+// window is opened and sent the next one is on its way.
+#include <algorithm>
+#include <deque>
+
+#include "gateway/object/object_store.h"
+#include "gateway/object/segment_format.h"
+#include "gateway/object/window_fetch.h"
+
+namespace hydra::object {
+
+namespace {
+
+constexpr std::uint64_t kWindowBytes = 2 * erasure::kStripeDataBytes;
+
+// A run of one extent's ciphertext that is fetched at once.
+struct Window {
+  const catalog::Extent* extent;
+  std::uint64_t offset;
+  std::uint64_t length;
+};
+
+// Cuts the sealed bytes [begin, end) of a body into windows that end where stripes end.
+Result<std::deque<Window>> windows_of(const catalog::ReadPlan& plan,
+                                      const catalog::ReadPlan::Run& run, std::uint64_t begin,
+                                      std::uint64_t end) {
+  std::deque<Window> windows;
+  std::uint64_t piece_begin = 0;
+  for (const auto& piece : run.pieces) {
+    const std::uint64_t from = std::max(begin, piece_begin);
+    const std::uint64_t to = std::min(end, piece_begin + piece.length);
+    if (from < to) {
+      const auto extent =
+          std::find_if(plan.extents.begin(), plan.extents.end(),
+                       [&](const catalog::Extent& e) { return e.id == piece.extent; });
+      if (extent == plan.extents.end())
+        return fail(Code::kInternal, "the read plan lacks extent " + piece.extent.to_string());
+      std::uint64_t at = piece.offset + (from - piece_begin);
+      const std::uint64_t stop = piece.offset + (to - piece_begin);
+      while (at < stop) {
+        const std::uint64_t next = std::min(stop, (at / kWindowBytes + 1) * kWindowBytes);
+        windows.push_back({&*extent, at, next - at});
+        at = next;
+      }
+    }
+    piece_begin += piece.length;
+  }
+  std::uint64_t covered = 0;
+  for (const auto& window : windows) covered += window.length;
+  if (covered != end - begin)
+    return fail(Code::kCorrupt, "the body's extents do not cover the range");
+  return windows;
+}
+
+// Opens sealed segments that arrive as a sequence of views, and cuts the plaintext to the slice.
+class Opener {
+ public:
+  Opener(const catalog::ReadPlan::Run& run, ByteView key)
+      : body_(run.slice.body),
+        aead_(key),
+        plain_bytes_(run.body_plain_bytes),
+        begin_(run.slice.offset),
+        end_(run.slice.offset + run.slice.length),
+        index_(begin_ / kSegmentBytes) {}
+
+  // Appends to `out` (which has room) what the view completes.
+  Status open(ByteView sealed, Buffer& out) {
+    while (!sealed.empty()) {
+      const std::size_t want = sealed_segment_bytes();
+      if (held_.empty() && sealed.size() >= want) {
+        HYDRA_CHECK_OK(open_segment(sealed.first(want), out));
+        sealed = sealed.subspan(want);
+        continue;
+      }
+      if (held_.capacity() == 0) held_ = Buffer(kSealedSegmentBytes);
+      const std::size_t now = std::min(sealed.size(), want - held_.size());
+      held_.append(sealed.first(now));
+      sealed = sealed.subspan(now);
+      if (held_.size() < want) break;
+      HYDRA_CHECK_OK(open_segment(held_.view(), out));
+      held_.resize(0);
+    }
+    return {};
+  }
+
+ private:
+  std::size_t sealed_segment_bytes() const {
+    const std::uint64_t left = plain_bytes_ - index_ * kSegmentBytes;
+    return std::min(left, kSegmentBytes) + kGcmTagBytes;
+  }
+  Status open_segment(ByteView sealed, Buffer& out) {
+    const std::uint64_t start = index_ * kSegmentBytes;
+    const std::uint64_t plain = sealed.size() - kGcmTagBytes;
+    const std::size_t at = out.size();
+    out.resize(at + plain);
+    HYDRA_CHECK_OK(aead_.open(segment_nonce(index_),
+                              segment_aad(body_, index_, start + plain == plain_bytes_), sealed,
+                              out.span().subspan(at)));
+    const std::uint64_t skip = begin_ > start ? begin_ - start : 0;
+    const std::uint64_t stop = std::min(plain, end_ - start);
+    if (skip > 0) std::memmove(out.data() + at, out.data() + at + skip, stop - skip);
+    out.resize(at + stop - skip);
+    ++index_;
+    return {};
+  }
+
+  BodyId body_;
+  Aead aead_;
+  std::uint64_t plain_bytes_;
+  std::uint64_t begin_, end_;  // of the slice, in the body's plaintext
+  std::uint64_t index_;
+  Buffer held_;
+};
+
+}  // namespace
+
+Task<Status> ObjectStore::send(const catalog::ReadPlan& plan, ByteSink& sink) {
+  for (const auto& run : plan.runs) HYDRA_CO_CHECK_OK(co_await send_run(plan, run, sink));
+  co_return Status();
+}
+
+Task<Status> ObjectStore::send_run(const catalog::ReadPlan& plan, const catalog::ReadPlan::Run& run,
+                                   ByteSink& sink) {
+  HYDRA_CO_TRY(DataKey key, keys_.unwrap(run.slice.body, run.slice.key));
+  Opener opener(run, key);
+  secure_clear(key);
+  const std::uint64_t first = run.slice.offset / kSegmentBytes;
+  const std::uint64_t last = (run.slice.offset + run.slice.length - 1) / kSegmentBytes;
+  const std::uint64_t begin = first * kSealedSegmentBytes;
+  const std::uint64_t end =
+      std::min((last + 1) * kSealedSegmentBytes, sealed_bytes(run.body_plain_bytes));
+  HYDRA_CO_TRY(auto windows, windows_of(plan, run, begin, end));
+
+  // Two windows and the plaintext of one.
+  const std::size_t most = std::min(end - begin, kWindowBytes) + kSealedSegmentBytes;
+  auto hold = co_await budget_.acquire(3 * most, loop_.after(options_.budget_wait));
+  if (!hold) co_return fail(Code::kSlowDown, "too much data is in flight");
+
+  const auto begin_fetch = [&] {
+    const Window window = windows.front();
+    windows.pop_front();
+    ++counters_.reads;
+    const bool may_hedge = counters_.hedged_reads * 20 <= counters_.reads;
+    auto fetch = std::make_shared<WindowFetch>(
+        loop_, grid_, FetchTimes{options_.read_timeout, options_.hedge_after}, may_hedge,
+        *window.extent, window.offset, window.length);
+    fetch->start();
+    return fetch;
+  };
+  Buffer plain(most);
+  auto next = begin_fetch();
+  while (next != nullptr) {
+    auto fetch = std::exchange(next, nullptr);
+    if (!windows.empty()) next = begin_fetch();
+    HYDRA_CO_CHECK_OK(co_await fetch->wait());
+    counters_.hedged_reads += fetch->hedged();
+    counters_.degraded_reads += fetch->degraded();
+    plain.resize(0);
+    for (ByteView view : fetch->views()) HYDRA_CO_CHECK_OK(opener.open(view, plain));
+    fetch.reset();
+    if (!plain.empty()) HYDRA_CO_CHECK_OK(co_await sink.write(plain.view()));
+  }
+  co_return Status();
+}
+
+}  // namespace hydra::object

@@ -1,0 +1,15 @@
+#include "gateway/object/object_store.h"
+
+namespace hydra::object {
+
+ObjectStore::ObjectStore(Loop& loop, agent::Grid& grid, catalog::Catalog& catalog,
+                         const PlacementBoard& board, const KeyRing& keys, StoreOptions options)
+    : loop_(loop),
+      grid_(grid),
+      catalog_(catalog),
+      board_(board),
+      keys_(loop, keys),
+      options_(options),
+      budget_(loop, options.budget_bytes) {}
+
+}  // namespace hydra::object

@@ -1,0 +1,106 @@
+// ObjectStore: the pipeline between S3's operations and the grid, one per worker.
+//
+// put.cc takes a body in: receive -> seal -> lay into extents -> encode -> place -> send -> quorum. get.cc is its
+// mirror. Copies and completed uploads are arithmetic on slices (slices.h) and do not pass through here.
+// Belongs to its worker's loop; the catalog, key ring and placement board are shared by the process.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "base/runtime/source.h"
+#include "base/runtime/sync.h"
+#include "gateway/catalog/catalog.h"
+#include "gateway/object/extent_writer.h"
+#include "gateway/object/keyring.h"
+#include "gateway/object/placement_view.h"
+#include "nodeagent/client/grid.h"
+
+namespace hydra::object {
+
+struct StoreOptions {
+  erasure::Profile profile{4, 2};
+  // Bodies of at most this many sealed bytes are replicated (1+m): a read then asks one node.
+  std::uint64_t small_bytes = 16 * 1024;
+  std::size_t budget_bytes = 96u << 20;  // of all bodies in flight on this worker
+  Nanos budget_wait = 20 * kSecond;      // then kSlowDown
+  Nanos read_timeout = 10 * kSecond;     // of one fetch from a node
+  Nanos hedge_after = 100 * kMillisecond;  // a fetch that is slower than this and its node's p95 gets company
+  WriteTimes write;
+};
+
+// A body whose shards are durable but which the catalog does not know yet. If it is dropped before release(),
+// its shards are freed on their nodes.
+class StoredBody {
+ public:
+  StoredBody() = default;
+  StoredBody(Loop& loop, agent::Grid& grid) : loop_(&loop), grid_(&grid) {}
+  StoredBody(StoredBody&& other) noexcept { *this = std::move(other); }
+  StoredBody& operator=(StoredBody&& other) noexcept {
+    std::swap(loop_, other.loop_);
+    std::swap(grid_, other.grid_);
+    std::swap(data, other.data);
+    std::swap(slices, other.slices);
+    return *this;
+  }
+  ~StoredBody();
+  void release() { data = {}; }
+
+  catalog::NewData data;
+  std::vector<catalog::Slice> slices;  // none for an empty body
+
+ private:
+  Loop* loop_ = nullptr;
+  agent::Grid* grid_ = nullptr;
+};
+
+struct StoreCounters {
+  std::uint64_t reads = 0;  // windows fetched
+  std::uint64_t hedged_reads = 0;
+  std::uint64_t degraded_reads = 0;   // windows that were decoded from parity
+  std::uint64_t degraded_writes = 0;  // extents committed with missing shards or a smaller k
+};
+
+class ObjectStore {
+ public:
+  ObjectStore(Loop& loop, agent::Grid& grid, catalog::Catalog& catalog, const PlacementBoard& board,
+              const KeyRing& keys, StoreOptions options);
+
+  // Reads exactly `length` bytes and the end of `source` (whose checks thereby run), and makes them durable.
+  // kUnavailable: too few nodes. kSlowDown: the budget stayed full. kNoSpace. Errors of the source as they are.
+  Task<Result<StoredBody>> receive(ByteSource& source, std::uint64_t length);
+
+  // Commits a received body with its version or part; frees its shards when the catalog refuses.
+  Task<Status> commit_object(catalog::BucketId bucket, catalog::Version version, StoredBody body,
+                             catalog::Preconditions preconditions);
+  Task<Status> commit_part(catalog::Upload upload, catalog::Part part, StoredBody body);
+
+  // Writes what the plan covers to `sink`, in order. kCorrupt, kUnavailable when more than m shards are lost.
+  Task<Status> send(const catalog::ReadPlan& plan, ByteSink& sink);
+
+  catalog::Catalog& catalog() { return catalog_; }
+  agent::Grid& grid() { return grid_; }
+  Loop& loop() { return loop_; }
+  const StoreOptions& options() const { return options_; }
+  const StoreCounters& counters() const { return counters_; }
+  std::size_t budget_free() const { return budget_.available(); }
+
+ private:
+  friend class WindowFetch;
+  Result<catalog::Extent> place(std::uint64_t sealed_left);
+  Task<Status> receive_body(ByteSource& source, std::uint64_t length, StoredBody& stored);
+  Task<Status> send_run(const catalog::ReadPlan& plan, const catalog::ReadPlan::Run& run,
+                        ByteSink& sink);
+
+  Loop& loop_;
+  agent::Grid& grid_;
+  catalog::Catalog& catalog_;
+  const PlacementBoard& board_;
+  KeyWrapper keys_;
+  StoreOptions options_;
+  Semaphore budget_;
+  StoreCounters counters_;
+};
+
+}  // namespace hydra::object

@@ -1,0 +1,203 @@
+// The way of a PUT: receive -> digest -> seal -> lay into extents -> encode -> place -> send shards -> quorum ->
+// catalog commit. Digests run inside the source, over each piece as it arrives; the stages from `encode` to
+// `quorum` are ExtentWriter's.
+#include <algorithm>
+
+#include "gateway/object/object_store.h"
+#include "gateway/object/segment_format.h"
+#include "placement/choose.h"
+
+namespace hydra::object {
+
+namespace {
+
+constexpr std::uint64_t kReceiveBytes = 4 * kSegmentBytes;  // read from the client at a time
+
+// Seals a body's plaintext, segment by segment, into wherever the ciphertext goes.
+class Sealer {
+ public:
+  Sealer(BodyId body, ByteView key, std::uint64_t plain_bytes)
+      : body_(body), aead_(key), segments_(segments(plain_bytes)) {}
+
+  // `out` has 16 bytes more than `plain`, which is a whole segment or the last one.
+  void seal(ByteView plain, MutableBytes out) {
+    const bool last = index_ + 1 == segments_;
+    aead_.seal(segment_nonce(index_), segment_aad(body_, index_, last), plain, out);
+    ++index_;
+  }
+
+ private:
+  BodyId body_;
+  Aead aead_;
+  std::uint64_t segments_;
+  std::uint64_t index_ = 0;
+};
+
+// Lays the run of sealed segments into extents of at most 64 MiB, each placed on its own arc.
+class ExtentRun {
+ public:
+  using Place = std::function<Result<catalog::Extent>(std::uint64_t sealed_left)>;
+  ExtentRun(Loop& loop, agent::Grid& grid, WriteTimes times, std::uint64_t sealed_total, Place place)
+      : loop_(loop), grid_(grid), times_(times), left_(sealed_total), place_(std::move(place)) {}
+
+  // Appends one segment: sealed straight into the stripe where it fits, else by way of a buffer.
+  Task<Status> append(Sealer& sealer, ByteView plain, catalog::NewData& data) {
+    const std::size_t sealed = plain.size() + kGcmTagBytes;
+    HYDRA_CO_CHECK_OK(open());
+    MutableBytes space = writer_->space();
+    if (space.size() >= sealed) {
+      sealer.seal(plain, space.first(sealed));
+      co_return co_await advance(sealed, data);
+    }
+    if (spill_.capacity() == 0) spill_ = Buffer(kSealedSegmentBytes);
+    spill_.resize(sealed);
+    sealer.seal(plain, spill_.span());
+    for (ByteView rest = spill_.view(); !rest.empty();) {
+      HYDRA_CO_CHECK_OK(open());
+      space = writer_->space();
+      const std::size_t now = std::min(space.size(), rest.size());
+      std::memcpy(space.data(), rest.data(), now);
+      rest = rest.subspan(now);
+      HYDRA_CO_CHECK_OK(co_await advance(now, data));
+    }
+    co_return Status();
+  }
+
+ private:
+  Status open() {
+    if (writer_ != nullptr) return {};
+    HYDRA_TRY(catalog::Extent extent, place_(left_));
+    extent_left_ = extent.length;
+    left_ -= extent.length;
+    writer_ = std::make_unique<ExtentWriter>(loop_, grid_, times_, std::move(extent));
+    return {};
+  }
+  Task<Status> advance(std::size_t bytes, catalog::NewData& data) {
+    HYDRA_CO_CHECK_OK(co_await writer_->filled(bytes));
+    extent_left_ -= bytes;
+    if (extent_left_ > 0) co_return Status();
+    HYDRA_CO_TRY(catalog::Extent extent, co_await writer_->finish());
+    writer_.reset();
+    data.bodies.front().pieces.push_back({extent.id, 0, extent.length});
+    data.extents.push_back(std::move(extent));
+    co_return Status();
+  }
+
+  Loop& loop_;
+  agent::Grid& grid_;
+  WriteTimes times_;
+  std::uint64_t left_;             // sealed bytes without an extent yet
+  std::uint64_t extent_left_ = 0;  // of the open extent
+  Place place_;
+  std::unique_ptr<ExtentWriter> writer_;
+  Buffer spill_;
+};
+
+Task<void> free_shards(agent::Grid& grid, std::vector<catalog::Extent> extents, Deadline deadline) {
+  for (const auto& extent : extents)
+    for (std::size_t i = 0; i < extent.nodes.size(); ++i)
+      // Best effort: what stays behind is an orphan, which the inventory collects.
+      (void)co_await grid.free(extent.nodes[i], {ShardId{extent.id, static_cast<std::uint8_t>(i)}},
+                               deadline);
+}
+
+// Refusals after which the catalog surely knows nothing of the body.
+bool surely_not_committed(Code code) { return code != Code::kIo && code != Code::kInternal; }
+
+}  // namespace
+
+StoredBody::~StoredBody() {
+  if (loop_ == nullptr || data.extents.empty()) return;
+  loop_->spawn(free_shards(*grid_, std::move(data.extents), loop_->after(30 * kSecond)));
+}
+
+Result<catalog::Extent> ObjectStore::place(std::uint64_t sealed_left) {
+  const auto view = board_.current();
+  if (view == nullptr) return fail(Code::kUnavailable, "no node has joined this grid yet");
+  catalog::Extent extent;
+  loop_.random(extent.id.bytes);
+  extent.length = static_cast<std::uint32_t>(std::min(sealed_left, erasure::kMaxExtentBytes));
+  extent.live_bytes = extent.length;
+  extent.wanted = options_.profile;
+  if (extent.length <= options_.small_bytes) extent.wanted.k = 1;
+  HYDRA_TRY(auto placement,
+            placement::choose_nodes(view->ring, view->map, extent.wanted, extent.id.view(),
+                                    [&](NodeId node) { return grid_.usable(node); }));
+  extent.profile = placement.profile;
+  extent.nodes = std::move(placement.nodes);
+  return extent;
+}
+
+Task<Result<StoredBody>> ObjectStore::receive(ByteSource& source, std::uint64_t length) {
+  StoredBody stored(loop_, grid_);
+  Status status = co_await receive_body(source, length, stored);
+  if (!status) co_return fail(std::move(status).error());
+  for (const auto& extent : stored.data.extents)
+    if (extent.missing != 0 || extent.profile != extent.wanted) ++counters_.degraded_writes;
+  co_return stored;
+}
+
+Task<Status> ObjectStore::receive_body(ByteSource& source, std::uint64_t length,
+                                       StoredBody& stored) {
+  // Two stripes with their parity, and the piece that is being received.
+  const std::size_t stripe_bytes =
+      std::min<std::uint64_t>(erasure::kStripeDataBytes, sealed_bytes(length)) *
+      static_cast<std::size_t>(options_.profile.shards()) / options_.profile.k;
+  const std::size_t piece_bytes = std::max<std::uint64_t>(1, std::min(length, kReceiveBytes));
+  auto hold = co_await budget_.acquire(2 * stripe_bytes + piece_bytes, loop_.after(options_.budget_wait));
+  if (!hold) co_return fail(Code::kSlowDown, "too much data is in flight");
+
+  catalog::Body body;
+  DataKey key;
+  loop_.random(body.id.bytes);
+  loop_.random(key);
+  body.plain_bytes = length;
+  Sealer sealer(body.id, key, length);
+  const catalog::Slice slice{body.id, 0, length, keys_.wrap(body.id, key)};
+  secure_clear(key);
+  const BodyId body_id = body.id;
+  stored.data.bodies.push_back(std::move(body));
+  stored.slices.push_back(slice);
+
+  ExtentRun run(loop_, grid_, options_.write, sealed_bytes(length),
+                [this](std::uint64_t left) { return place(left); });
+  Buffer piece(piece_bytes);
+  std::uint64_t received = 0;
+  for (;;) {
+    piece.resize(piece.capacity());
+    HYDRA_CO_TRY(const std::size_t got, co_await source.read(piece.span()));
+    if (got > length - received) co_return fail(Code::kInvalidArgument, "the body is too long");
+    received += got;
+    for (std::size_t at = 0; at < got; at += kSegmentBytes) {
+      const std::size_t now = std::min<std::size_t>(kSegmentBytes, got - at);
+      HYDRA_CO_CHECK_OK(co_await run.append(sealer, piece.view().subspan(at, now), stored.data));
+    }
+    if (got < piece.capacity()) break;
+  }
+  if (received != length) co_return fail(Code::kIncompleteBody, "the body is too short");
+  if (length == 0) {
+    HYDRA_ASSERT(stored.data.bodies.front().id == body_id);
+    stored.data.bodies.clear();
+    stored.slices.clear();
+  }
+  co_return Status();
+}
+
+Task<Status> ObjectStore::commit_object(catalog::BucketId bucket, catalog::Version version,
+                                        StoredBody body, catalog::Preconditions preconditions) {
+  version.slices = body.slices;
+  Status status = co_await catalog_.put_object(loop_, bucket, std::move(version), body.data,
+                                               std::move(preconditions));
+  if (status || !surely_not_committed(status.error().code)) body.release();
+  co_return status;
+}
+
+Task<Status> ObjectStore::commit_part(catalog::Upload upload, catalog::Part part, StoredBody body) {
+  part.slices = body.slices;
+  Status status =
+      co_await catalog_.put_part(loop_, std::move(upload), std::move(part), body.data);
+  if (status || !surely_not_committed(status.error().code)) body.release();
+  co_return status;
+}
+
+}  // namespace hydra::object

@@ -1,0 +1,184 @@
+#include "gateway/object/window_fetch.h"
+
+#include <algorithm>
+
+namespace hydra::object {
+
+WindowFetch::WindowFetch(Loop& loop, agent::Grid& grid, FetchTimes times, bool may_hedge,
+                         const catalog::Extent& extent, std::uint64_t offset, std::uint64_t length)
+    : loop_(loop),
+      grid_(grid),
+      times_(times),
+      may_hedge_(may_hedge),
+      extent_(extent),
+      progress_(loop),
+      done_(loop) {
+  auto layout = erasure::Layout::of(extent.profile, extent.length);
+  HYDRA_ASSERT(layout.has_value());
+  layout_ = *layout;
+  pieces_ = layout_.pieces(offset, length);
+  union_ = {UINT64_MAX, 0};
+  for (const auto& piece : pieces_) {
+    const std::uint64_t begin = layout_.block_shard_offset(piece.stripe) + piece.offset_in_block;
+    const Columns columns{begin, begin + piece.length};
+    union_ = {std::min(union_.begin, columns.begin), std::max(union_.end, columns.end)};
+    const auto need = std::find_if(needs_.begin(), needs_.end(),
+                                   [&](const Need& n) { return n.index == piece.index; });
+    // A shard's blocks of neighbouring stripes lie end to end, so its pieces make one range.
+    if (need == needs_.end())
+      needs_.push_back({piece.index, columns});
+    else
+      need->columns.end = columns.end;
+  }
+}
+
+void WindowFetch::start() { loop_.spawn(run(shared_from_this())); }
+
+Task<Status> WindowFetch::wait() {
+  co_await done_.wait();
+  co_return result_;
+}
+
+Task<void> WindowFetch::run(std::shared_ptr<WindowFetch> self) {
+  self->result_ = co_await self->collect();
+  self->done_.set();
+}
+
+void WindowFetch::begin_read(std::uint8_t index, Columns columns) {
+  reads_.push_back(std::make_unique<Read>(Read{index, columns, State::kReading, {}}));
+  loop_.spawn(read(shared_from_this(), reads_.size() - 1));
+}
+
+Task<void> WindowFetch::read(std::shared_ptr<WindowFetch> self, std::size_t slot) {
+  Read& read = *self->reads_[slot];
+  auto bytes = co_await self->grid_.read(
+      self->extent_.nodes[read.index], ShardId{self->extent_.id, read.index}, read.columns.begin,
+      read.columns.end - read.columns.begin, self->loop_.after(self->times_.timeout));
+  if (bytes && bytes->size() == read.columns.end - read.columns.begin) {
+    read.bytes = std::move(*bytes);
+    read.state = State::kRead;
+  } else {
+    self->last_error_ =
+        bytes ? Error{Code::kCorrupt, "a shard is shorter than its extent says"} : bytes.error();
+    read.state = State::kFailed;
+  }
+  self->progress_.set();
+}
+
+const WindowFetch::Read* WindowFetch::find(std::uint8_t index, const Columns& columns,
+                                           State state) const {
+  for (const auto& read : reads_)
+    if (read->index == index && read->state == state && read->columns.covers(columns))
+      return read.get();
+  return nullptr;
+}
+
+bool WindowFetch::all_needs_met() const {
+  return std::all_of(needs_.begin(), needs_.end(), [this](const Need& need) {
+    return find(need.index, need.columns, State::kRead) != nullptr;
+  });
+}
+
+bool WindowFetch::any_failed() const {
+  return std::any_of(reads_.begin(), reads_.end(),
+                     [](const auto& read) { return read->state == State::kFailed; });
+}
+
+// How many shards have a read of the union of all needed columns in that state.
+std::size_t WindowFetch::with_union(State state) const {
+  std::size_t count = 0;
+  for (int i = 0; i < extent_.profile.shards(); ++i)
+    count += find(static_cast<std::uint8_t>(i), union_, state) != nullptr;
+  return count;
+}
+
+// Asks one more shard for the union of columns: those whose nodes answer first, then any that is recorded.
+bool WindowFetch::begin_other() {
+  for (const bool must_answer : {true, false})
+    for (int i = 0; i < extent_.profile.shards(); ++i) {
+      const auto index = static_cast<std::uint8_t>(i);
+      if (!recorded(index) || (must_answer && !readable(index))) continue;
+      const bool tried = std::any_of(reads_.begin(), reads_.end(), [&](const auto& read) {
+        return read->index == index &&
+               (read->columns.covers(union_) || read->state == State::kFailed);
+      });
+      if (tried) continue;
+      begin_read(index, union_);
+      return true;
+    }
+  return false;
+}
+
+Task<Status> WindowFetch::collect() {
+  const bool plain = std::all_of(needs_.begin(), needs_.end(),
+                                 [this](const Need& need) { return readable(need.index); });
+  if (plain) {
+    for (const auto& need : needs_) begin_read(need.index, need.columns);
+    Nanos patience = times_.hedge_after;
+    for (const auto& node : may_hedge_ ? grid_.nodes() : std::vector<agent::NodeView>())
+      for (const auto& need : needs_)
+        if (node.id == extent_.nodes[need.index]) patience = std::max(patience, node.latency_p95);
+    const Deadline slow = may_hedge_ ? loop_.after(patience) : Deadline::never();
+    while (!all_needs_met() && !any_failed()) {
+      progress_.reset();
+      if (co_await progress_.wait(slow)) continue;
+      hedged_ = true;
+      break;
+    }
+    if (all_needs_met()) co_return Status();
+  }
+  const std::size_t k = extent_.profile.k;
+  // A slow read counts as lost while others are asked, but is used if it comes first after all.
+  const std::size_t slow = hedged_ ? with_union(State::kReading) : 0;
+  for (;;) {
+    if (all_needs_met()) co_return Status();
+    const std::size_t have = with_union(State::kRead);
+    if (have >= k) co_return decode();
+    const std::size_t reading = with_union(State::kReading);
+    if (have + reading < k + slow && begin_other()) continue;
+    if (reading == 0 && std::none_of(reads_.begin(), reads_.end(), [](const auto& read) {
+          return read->state == State::kReading;
+        }))
+      co_return fail(Code::kUnavailable,
+                     "too few shards can be read: " +
+                         (last_error_ ? last_error_->to_string() : std::string("nodes are away")));
+    progress_.reset();
+    co_await progress_.wait();
+  }
+}
+
+Status WindowFetch::decode() {
+  degraded_ = true;
+  std::vector<erasure::Shard> present;
+  for (int i = 0; i < extent_.profile.shards(); ++i) {
+    const auto index = static_cast<std::uint8_t>(i);
+    const Read* read = find(index, union_, State::kRead);
+    if (read == nullptr || present.size() == extent_.profile.k) continue;
+    present.push_back({index, read->bytes.view().subspan(union_.begin - read->columns.begin,
+                                                         union_.end - union_.begin)});
+  }
+  std::vector<erasure::MissingShard> missing;
+  for (const auto& need : needs_) {
+    if (find(need.index, need.columns, State::kRead) != nullptr) continue;
+    auto rebuilt = std::make_unique<Read>(Read{need.index, union_, State::kRead, {}});
+    rebuilt->bytes = Buffer(union_.end - union_.begin);
+    rebuilt->bytes.resize(rebuilt->bytes.capacity());
+    missing.push_back({need.index, rebuilt->bytes.span()});
+    reads_.push_back(std::move(rebuilt));
+  }
+  return erasure::codec_for(extent_.profile).reconstruct(present, missing);
+}
+
+std::vector<ByteView> WindowFetch::views() const {
+  std::vector<ByteView> out;
+  out.reserve(pieces_.size());
+  for (const auto& piece : pieces_) {
+    const std::uint64_t begin = layout_.block_shard_offset(piece.stripe) + piece.offset_in_block;
+    const Read* read = find(piece.index, {begin, begin + piece.length}, State::kRead);
+    HYDRA_ASSERT(read != nullptr);
+    out.push_back(read->bytes.view().subspan(begin - read->columns.begin, piece.length));
+  }
+  return out;
+}
+
+}  // namespace hydra::object

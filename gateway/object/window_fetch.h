@@ -1,0 +1,90 @@
+// WindowFetch: brings one run of an extent's ciphertext from its nodes, decoding around what is lost or slow.
+//
+// First the data shards that hold the run are asked for just their bytes. When one is known to be missing, fails, or
+// is slower than it should be, the same columns are asked for from others, and any k of them give the run. Started
+// once, awaited once; belongs to one worker and keeps itself alive while reads are under way.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/runtime/sync.h"
+#include "erasure/codec.h"
+#include "erasure/layout.h"
+#include "gateway/catalog/rows.h"
+#include "nodeagent/client/grid.h"
+
+namespace hydra::object {
+
+struct FetchTimes {
+  Nanos timeout;      // of one read from a node
+  Nanos hedge_after;  // then a slow read gets company, if `may_hedge`
+};
+
+class WindowFetch : public std::enable_shared_from_this<WindowFetch> {
+ public:
+  // Bytes [offset, offset + length) of the extent.
+  WindowFetch(Loop& loop, agent::Grid& grid, FetchTimes times, bool may_hedge,
+              const catalog::Extent& extent, std::uint64_t offset, std::uint64_t length);
+
+  void start();
+  // kUnavailable when fewer than k shards can be had, with the last node's error.
+  Task<Status> wait();
+
+  // After wait() was OK: the run as views in order, valid while this object lives.
+  std::vector<ByteView> views() const;
+  bool degraded() const { return degraded_; }
+  bool hedged() const { return hedged_; }
+
+ private:
+  enum class State : std::uint8_t { kReading, kRead, kFailed };
+  struct Columns {  // a byte range of a shard
+    std::uint64_t begin = 0, end = 0;
+    bool covers(const Columns& other) const { return begin <= other.begin && other.end <= end; }
+  };
+  struct Read {
+    std::uint8_t index;
+    Columns columns;
+    State state = State::kReading;
+    Buffer bytes;
+  };
+  struct Need {  // of a data shard
+    std::uint8_t index;
+    Columns columns;
+  };
+
+  static Task<void> run(std::shared_ptr<WindowFetch> self);
+  static Task<void> read(std::shared_ptr<WindowFetch> self, std::size_t slot);
+  void begin_read(std::uint8_t index, Columns columns);
+  const Read* find(std::uint8_t index, const Columns& columns, State state) const;
+  bool recorded(std::uint8_t index) const { return (extent_.missing >> index & 1) == 0; }
+  bool readable(std::uint8_t index) const {
+    return recorded(index) && grid_.usable(extent_.nodes[index]);
+  }
+  bool all_needs_met() const;
+  bool any_failed() const;
+  std::size_t with_union(State state) const;
+  bool begin_other();
+  Status decode();
+  Task<Status> collect();
+
+  Loop& loop_;
+  agent::Grid& grid_;
+  FetchTimes times_;
+  bool may_hedge_;
+  bool hedged_ = false;
+  bool degraded_ = false;
+  catalog::Extent extent_;
+  erasure::Layout layout_;
+  std::vector<erasure::Piece> pieces_;
+  std::vector<Need> needs_;
+  Columns union_;
+  std::vector<std::unique_ptr<Read>> reads_;
+  std::optional<Error> last_error_;
+  Event progress_;
+  Event done_;
+  Status result_;
+};
+
+}  // namespace hydra::object
