@@ -24,11 +24,11 @@ std::size_t zone_load(const ClusterMap& map, std::span<const NodeId> nodes, std:
   }));
 }
 
-// The best of `candidates` that is not in `nodes`; kNone when there is none. Zones below m shards
+// The best of `candidates` that is not in `nodes`; kNoNode when there is none. Zones below m shards
 // come first, then those with the fewest above, then rendezvous order.
 NodeId substitute(const ClusterMap& map, erasure::Profile profile, std::uint32_t arc,
                   std::span<const NodeId> candidates, std::span<const NodeId> nodes) {
-  NodeId best = NodeId::kNone;
+  NodeId best = kNoNode;
   std::pair<std::size_t, double> best_rank;
   for (const NodeId id : candidates) {
     if (contains(nodes, id)) continue;
@@ -36,7 +36,7 @@ NodeId substitute(const ClusterMap& map, erasure::Profile profile, std::uint32_t
     const std::size_t held = zone_load(map, nodes, node.zone);
     const std::pair rank(held < profile.m ? 0 : held - profile.m + 1,
                          rendezvous_score(kSubstituteSalt, arc, id, node.share()));
-    if (best != NodeId::kNone && rank >= best_rank) continue;
+    if (best != kNoNode && rank >= best_rank) continue;
     best = id;
     best_rank = rank;
   }
@@ -64,11 +64,11 @@ Result<Placement> choose_nodes(const Ring& ring, const ClusterMap& map, erasure:
   const bool reduced = placement.profile != wanted;
   for (const NodeId id : ring.nodes(wanted, arc)) {
     const bool take = std::binary_search(candidates.begin(), candidates.end(), id);
-    if (take || !reduced) nodes.push_back(take ? id : NodeId::kNone);
+    if (take || !reduced) nodes.push_back(take ? id : kNoNode);
   }
-  nodes.resize(shards, NodeId::kNone);
+  nodes.resize(shards, kNoNode);
   for (NodeId& node : nodes)
-    if (node == NodeId::kNone) node = substitute(map, placement.profile, arc, candidates, nodes);
+    if (node == kNoNode) node = substitute(map, placement.profile, arc, candidates, nodes);
   return placement;
 }
 
@@ -80,7 +80,7 @@ Result<NodeId> choose_substitute(const ClusterMap& map, erasure::Profile profile
   std::vector<NodeId> others(nodes.begin(), nodes.end());
   if (index < others.size()) others.erase(others.begin() + static_cast<std::ptrdiff_t>(index));
   const NodeId found = substitute(map, profile, arc_of(extent_id), candidates, others);
-  if (found == NodeId::kNone) return fail(Code::kUnavailable, "no other node can take a shard");
+  if (found == kNoNode) return fail(Code::kUnavailable, "no other node can take a shard");
   return found;
 }
 

@@ -30,7 +30,7 @@ std::function<bool(NodeId)> all_but(std::set<NodeId> lost) {
 
 bool distinct(const std::vector<NodeId>& nodes) {
   return std::set(nodes.begin(), nodes.end()).size() == nodes.size() &&
-         std::find(nodes.begin(), nodes.end(), NodeId::kNone) == nodes.end();
+         std::find(nodes.begin(), nodes.end(), kNoNode) == nodes.end();
 }
 
 TEST(ChooseNodes, AHealthyGridGetsTheArcsRow) {
@@ -90,7 +90,7 @@ TEST(ChooseNodes, SubstitutesAreSpreadOverTheOthers) {
       if (row[s] != placed.nodes[s]) ++stands_in[placed.nodes[s]];
   }
   EXPECT_EQ(stands_in.size(), 11u);
-  for (const auto& [node, count] : stands_in) EXPECT_NEAR(count, 2000.0 / 11, 90) << raw(node);
+  for (const auto& [node, count] : stands_in) EXPECT_NEAR(count, 2000.0 / 11, 90) << node;
 }
 
 TEST(ChooseNodes, FewerNodesShrinkTheProfileOnAllOfThem) {

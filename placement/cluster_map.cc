@@ -14,7 +14,7 @@ auto lower_bound(auto& nodes, NodeId id) {
 }  // namespace
 
 Status ClusterMap::put(Node node) {
-  if (node.id == NodeId::kNone) return fail(Code::kInvalidArgument, "a node needs an id");
+  if (node.id == kNoNode) return fail(Code::kInvalidArgument, "a node needs an id");
   if (node.name.empty() || node.name.size() > kMaxNodeText || node.zone.size() > kMaxNodeText)
     return fail(Code::kInvalidArgument, "node name or zone: want 1 to 255 bytes");
   if (!std::isfinite(node.weight) || node.weight < 0 || node.weight > kMaxWeight)

@@ -7,20 +7,21 @@
 #include <string>
 #include <vector>
 
+#include "base/ids.h"
 #include "base/result.h"
 
 namespace hydra::placement {
 
-// A node's number in the grid: given once, never reused. NodeId{7} makes one; kNone is no node.
-enum class NodeId : std::uint32_t { kNone = 0 };
-constexpr std::uint32_t raw(NodeId id) { return static_cast<std::uint32_t>(id); }
+// A node's number in the grid: given once, never reused.
+using hydra::NodeId;
+constexpr NodeId kNoNode = 0;
 
 constexpr std::size_t kMaxNodes = 4096;
 constexpr std::size_t kMaxNodeText = 255;  // bytes of a name or a zone
 constexpr double kMaxWeight = 1000;
 
 struct Node {
-  NodeId id = NodeId::kNone;
+  NodeId id = kNoNode;
   std::string name;
   std::string zone;  // the failure domain; nodes with equal text share it
   std::uint64_t capacity_bytes = 0;
@@ -34,7 +35,7 @@ struct Node {
 
 class ClusterMap {
  public:
-  // Adds the node, or replaces the one with its id. kInvalidArgument for id kNone, an empty or too
+  // Adds the node, or replaces the one with its id. kInvalidArgument for id kNoNode, an empty or too
   // long name, a too long zone, a weight outside 0..kMaxWeight; kTooLarge above kMaxNodes.
   Status put(Node node);
   bool remove(NodeId id);

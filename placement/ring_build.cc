@@ -210,8 +210,8 @@ std::vector<Holder> Draft::path_from(Holder from) const {
 
 void Draft::replace_on_some_arc(Holder from, Holder to, const ArcSet& arcs) {
   // Start the search at an arc of their own, so that the moves are spread.
-  const NodeId id = from == empty_ ? NodeId::kNone : candidates_.ids[from];
-  const double draw = rendezvous_score(salt() + 3, raw(id), candidates_.ids[to], 1.0);
+  const NodeId id = from == empty_ ? kNoNode : candidates_.ids[from];
+  const double draw = rendezvous_score(salt() + 3, id, candidates_.ids[to], 1.0);
   auto arc = static_cast<std::uint32_t>(draw * kArcs) % kArcs;
   while (!arcs[arc]) arc = (arc + 1) % kArcs;
   std::uint32_t position = 0;

@@ -21,7 +21,7 @@ void put(std::string& out, T value) {
 }
 
 void put_node(std::string& out, const Node& node) {
-  put(out, raw(node.id));
+  put(out, node.id);
   put<std::uint16_t>(out, node.draining ? kFlagDraining : 0);
   put(out, static_cast<std::uint8_t>(node.name.size()));
   put(out, static_cast<std::uint8_t>(node.zone.size()));

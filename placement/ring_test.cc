@@ -117,7 +117,7 @@ TEST(Ring, DataAndParitySlotsAreBothSpread) {
   for (std::uint32_t arc = 0; arc < kArcs; ++arc)
     for (const NodeId id : ring.nodes({4, 2}, arc).subspan(4)) ++parity[id];
   for (const auto& [id, load] : loads_of(ring.tables()[0]))
-    EXPECT_NEAR(parity[id], load / 3.0, load / 3.0 * 0.2) << raw(id);
+    EXPECT_NEAR(parity[id], load / 3.0, load / 3.0 * 0.2) << id;
 }
 
 TEST(Ring, TheLossOfANodeIsSharedByAllOthers) {
@@ -130,7 +130,7 @@ TEST(Ring, TheLossOfANodeIsSharedByAllOthers) {
   }
   const double ideal = 2048.0 * 5 / 11;
   for (const auto& [id, count] : shared)
-    if (id != NodeId{5}) EXPECT_NEAR(count, ideal, ideal * 0.25) << raw(id);
+    if (id != NodeId{5}) EXPECT_NEAR(count, ideal, ideal * 0.25) << id;
   EXPECT_EQ(shared.size(), 12u);
 }
 
@@ -279,7 +279,7 @@ TEST(ClusterMap, BadNodesAreRefused) {
     const Status status = map.put(bad);
     return !status && status.error().code == Code::kInvalidArgument;
   };
-  EXPECT_TRUE(refused([](Node& n) { n.id = NodeId::kNone; }));
+  EXPECT_TRUE(refused([](Node& n) { n.id = kNoNode; }));
   EXPECT_TRUE(refused([](Node& n) { n.name.clear(); }));
   EXPECT_TRUE(refused([](Node& n) { n.name.assign(256, 'x'); }));
   EXPECT_TRUE(refused([](Node& n) { n.zone.assign(256, 'x'); }));
