@@ -1,9 +1,10 @@
 // Catalog: the transactional metadata of the grid. The only commit point (invariant 1).
 //
-// Reads are synchronous, on a snapshot, from any worker's thread. Writes are closures that run one after another
-// on the one writer thread (a Sequencer); those that wait at the same moment share one durable commit. A closure
-// that fails leaves nothing behind. Every change a closure makes is collected as one batch, which is what the
-// journal carries. One instance a process, shared by all workers.
+// Reads are synchronous, on a snapshot, from any worker's thread. Writes are closures that run one
+// after another on the one writer thread (a Sequencer); those that wait at the same moment share
+// one durable commit. A closure that fails leaves nothing behind. Every change a closure makes is
+// collected as one batch, which is what the journal carries. One instance a process, shared by all
+// workers.
 #pragma once
 
 #include <cstdint>
@@ -22,17 +23,18 @@
 
 namespace hydra::catalog {
 
-// Entity tags come without quotes; "*" means any. An absent object fails if_match with kNoSuchKey and
-// meets if_none_match.
+// Entity tags come without quotes; "*" means any. An absent object fails if_match with kNoSuchKey
+// and meets if_none_match.
 struct Preconditions {
   std::optional<std::string> if_match;
   std::optional<std::string> if_none_match;
-  std::optional<std::int64_t> if_match_modified_ms;  // DeleteObject's x-amz-if-match-last-modified-time
-  std::optional<std::uint64_t> if_match_bytes;       // DeleteObject's x-amz-if-match-size
+  std::optional<std::int64_t>
+      if_match_modified_ms;                     // DeleteObject's x-amz-if-match-last-modified-time
+  std::optional<std::uint64_t> if_match_bytes;  // DeleteObject's x-amz-if-match-size
 };
 
-// Bodies and extents that a commit brings into the catalog; all of their shards are durable already (or are
-// named in Extent::missing).
+// Bodies and extents that a commit brings into the catalog; all of their shards are durable already
+// (or are named in Extent::missing).
 struct NewData {
   std::vector<Extent> extents;
   std::vector<Body> bodies;  // references are counted by the commit
@@ -84,23 +86,23 @@ struct PartPage {
 
 struct CompletedPart {
   std::uint32_t number = 0;
-  std::string etag;                 // without quotes
+  std::string etag;                  // without quotes
   std::optional<Checksum> checksum;  // when the client repeated it
 };
 struct CompleteRequest {
   std::vector<CompletedPart> parts;
   Preconditions preconditions;
-  std::optional<Checksum> checksum;        // x-amz-checksum-* of the whole object, to be verified
+  std::optional<Checksum> checksum;  // x-amz-checksum-* of the whole object, to be verified
   std::optional<std::uint64_t> object_bytes;  // x-amz-mp-object-size, to be verified
   std::int64_t now_ms = 0;
 };
 
 // What a reader needs to fetch slices: their bodies and extents, from one snapshot.
 struct ReadPlan {
-  struct Run {  // consecutive plaintext, in the order asked for
-    Slice slice;                    // cut to what was asked for
+  struct Run {                       // consecutive plaintext, in the order asked for
+    Slice slice;                     // cut to what was asked for
     std::uint64_t body_plain_bytes;  // of the whole body: tells which segment is the last
-    std::vector<BodyPiece> pieces;  // of the whole body
+    std::vector<BodyPiece> pieces;   // of the whole body
   };
   std::vector<Run> runs;
   std::vector<Extent> extents;  // those that the runs touch, each once
@@ -114,7 +116,8 @@ struct DeleteResult {
 
 class Catalog {
  public:
-  // Opens the catalog in `store` (creating the cluster id on first use). The writer runs on a sequencer of `loop`.
+  // Opens the catalog in `store` (creating the cluster id on first use). The writer runs on a
+  // sequencer of `loop`.
   static Result<std::unique_ptr<Catalog>> open(Loop& loop, std::unique_ptr<kv::Store> store);
   virtual ~Catalog() = default;
   virtual ClusterId cluster() const = 0;
@@ -123,14 +126,19 @@ class Catalog {
   virtual Result<Bucket> bucket(std::string_view name) = 0;  // kNoSuchBucket
   virtual Result<std::vector<Bucket>> buckets(std::string_view owner_id) = 0;
   virtual Result<Version> object(BucketId bucket, std::string_view key) = 0;  // kNoSuchKey
+  // The same without slices, for HEAD.
+  virtual Result<Version> head(BucketId bucket, std::string_view key) = 0;
   virtual Result<ReadPlan> plan(std::span<const Slice> slices, std::uint64_t offset,
                                 std::uint64_t length) = 0;
-  // `object` and the plan of the whole of it or of a range decided by `choose` (called with the version; returns
-  // offset and length, or nullopt for none), in one snapshot.
-  using Choose = std::function<std::optional<std::pair<std::uint64_t, std::uint64_t>>(const Version&)>;
-  virtual Result<std::pair<Version, ReadPlan>> object_and_plan(BucketId bucket, std::string_view key,
+  // `object` and the plan of the whole of it or of a range decided by `choose` (called with the
+  // version; returns offset and length, or nullopt for none), in one snapshot.
+  using Choose =
+      std::function<std::optional<std::pair<std::uint64_t, std::uint64_t>>(const Version&)>;
+  virtual Result<std::pair<Version, ReadPlan>> object_and_plan(BucketId bucket,
+                                                               std::string_view key,
                                                                const Choose& choose) = 0;
-  virtual Result<ListEnd> list(BucketId bucket, const ListRequest& request, ListVisitor& visitor) = 0;
+  virtual Result<ListEnd> list(BucketId bucket, const ListRequest& request,
+                               ListVisitor& visitor) = 0;
   virtual Result<Upload> upload(BucketId bucket, std::string_view key,
                                 std::string_view upload_id) = 0;  // kNoSuchUpload
   virtual Result<UploadPage> uploads(BucketId bucket, const UploadListRequest& request) = 0;
@@ -140,7 +148,8 @@ class Catalog {
   virtual Result<std::vector<NodeRow>> nodes() = 0;
   // The newest ring's epoch and encoded bytes (placement/ring_format.h), or nullopt.
   virtual Result<std::optional<std::pair<std::uint64_t, std::string>>> ring() = 0;
-  virtual Result<std::vector<RepairRow>> repairs(std::size_t limit) = 0;  // fewest spare shards first
+  virtual Result<std::vector<RepairRow>> repairs(
+      std::size_t limit) = 0;  // fewest spare shards first
   virtual Result<std::vector<DeadExtent>> dead_extents(std::int64_t died_before_ms,
                                                        std::size_t limit) = 0;
   struct Totals {
@@ -149,11 +158,12 @@ class Catalog {
   };
   virtual Result<Totals> totals() = 0;  // kept as counters, not counted by walking
 
-  // Writes: on the caller's loop; durable when they return. kNoSpace when the device of the catalog is full.
-  // Creating one's own bucket again returns it unchanged; another's: kBucketAlreadyExists.
+  // Writes: on the caller's loop; durable when they return. kNoSpace when the device of the catalog
+  // is full. Creating one's own bucket again returns it unchanged; another's: kBucketAlreadyExists.
   virtual Task<Result<Bucket>> create_bucket(Loop& loop, Bucket bucket) = 0;
-  virtual Task<Status> delete_bucket(Loop& loop, std::string name) = 0;   // kBucketNotEmpty
-  // Replaces the current version. kPreconditionFailed, kNoSuchBucket, kConflict (a slice's body is gone).
+  virtual Task<Status> delete_bucket(Loop& loop, std::string name) = 0;  // kBucketNotEmpty
+  // Replaces the current version. kPreconditionFailed, kNoSuchBucket, kConflict (a slice's body is
+  // gone).
   virtual Task<Status> put_object(Loop& loop, BucketId bucket, Version version, NewData data,
                                   Preconditions preconditions) = 0;
   virtual Task<Result<DeleteResult>> delete_object(Loop& loop, BucketId bucket, std::string key,
@@ -170,8 +180,8 @@ class Catalog {
   virtual Task<Status> create_upload(Loop& loop, Upload upload) = 0;
   // Replaces an older part of that number. kNoSuchUpload.
   virtual Task<Status> put_part(Loop& loop, Upload upload, Part part, NewData data) = 0;
-  // kInvalidPart, kInvalidPartOrder, kEntityTooSmall, kNoSuchUpload, kPreconditionFailed, kBadDigest. Repeating a
-  // completion that succeeded returns the same version.
+  // kInvalidPart, kInvalidPartOrder, kEntityTooSmall, kNoSuchUpload, kPreconditionFailed,
+  // kBadDigest. Repeating a completion that succeeded returns the same version.
   virtual Task<Result<Version>> complete_upload(Loop& loop, BucketId bucket, std::string key,
                                                 std::string upload_id, CompleteRequest request) = 0;
   virtual Task<Status> abort_upload(Loop& loop, BucketId bucket, std::string key,
@@ -181,8 +191,8 @@ class Catalog {
   virtual Task<Result<NodeRow>> register_node(Loop& loop, NodeRow node) = 0;
   // Compare-and-swap: kConflict unless `epoch` is the newest plus one.
   virtual Task<Status> put_ring(Loop& loop, std::uint64_t epoch, std::string encoded) = 0;
-  // Replaces an extent's row if it still equals `expected` in nodes, profile and missing; kConflict otherwise,
-  // kNotFound when it is gone.
+  // Replaces an extent's row if it still equals `expected` in nodes, profile and missing; kConflict
+  // otherwise, kNotFound when it is gone.
   virtual Task<Status> update_extent(Loop& loop, Extent expected, Extent updated) = 0;
   // The shards of these extents have been freed.
   virtual Task<Status> forget_dead(Loop& loop, std::vector<ExtentId> extents) = 0;

@@ -1,4 +1,5 @@
-// What the catalog remembers, as plain data. rows_format.h encodes these; catalog.h reads and changes them.
+// What the catalog remembers, as plain data. rows_format.h encodes these; catalog.h reads and
+// changes them.
 #pragma once
 
 #include <array>
@@ -16,6 +17,14 @@ namespace hydra::catalog {
 
 using BucketId = std::uint64_t;  // never reused, so a re-created bucket never meets old rows
 
+// Plaintext is sealed in segments; each grows by its tag. Sealed segment i of a body begins at i *
+// the latter.
+constexpr std::uint64_t kSegmentBytes = 64u << 10;
+constexpr std::uint64_t kSealedSegmentBytes = kSegmentBytes + 16;
+
+// Longer names are refused with kKeyTooLong, or are known not to exist.
+constexpr std::size_t kMaxObjectKeyBytes = 1024;
+
 // A data key sealed under a key-encryption key: nonce (12), ciphertext (32), tag (16).
 struct WrappedKey {
   std::uint32_t kek_id = 0;
@@ -23,8 +32,9 @@ struct WrappedKey {
   bool operator==(const WrappedKey&) const = default;
 };
 
-// An erasure-coded run of ciphertext. `nodes[i]` holds shard i, also where bit i of `missing` says that it does
-// not yet. `wanted` differs from `profile` when too few nodes lived: it is to be re-encoded.
+// An erasure-coded run of ciphertext. `nodes[i]` holds shard i, also where bit i of `missing` says
+// that it does not yet. `wanted` differs from `profile` when too few nodes lived: it is to be
+// re-encoded.
 struct Extent {
   ExtentId id;
   erasure::Profile profile{};
@@ -73,8 +83,8 @@ struct Owner {
   bool operator==(const Owner&) const = default;
 };
 
-// Headers that are stored and returned as given (Content-Type, Cache-Control, x-amz-meta-*, x-amz-website-…):
-// lower-case name to value.
+// Headers that are stored and returned as given (Content-Type, Cache-Control, x-amz-meta-*,
+// x-amz-website-…): lower-case name to value.
 using Fields = std::map<std::string, std::string>;
 
 struct PartSummary {  // of a completed upload: answers partNumber and GetObjectAttributes
@@ -137,7 +147,8 @@ struct NodeRow {
   bool draining = false;
 };
 
-// An extent below its wanted protection: something to heal. `spare` = shards that may still be lost.
+// An extent below its wanted protection: something to heal. `spare` = shards that may still be
+// lost.
 struct RepairRow {
   ExtentId extent;
   std::uint8_t spare = 0;

@@ -1,0 +1,75 @@
+// Ledger: keeps the counts of the catalog true within one write closure: references of bodies, live
+// bytes of extents, the rows of `repairs` and `dead`, and the totals. Lives on the writer thread
+// during one closure.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/result.h"
+#include "gateway/catalog/catalog.h"
+#include "gateway/catalog/change.h"
+#include "gateway/catalog/rows_format.h"
+
+namespace hydra::catalog {
+
+class Ledger {
+ public:
+  static Result<Ledger> open(Change& change, std::int64_t now_ms);
+
+  Change& change() { return *change_; }
+  // To be changed in place; close() writes it.
+  StateRow& state() { return state_; }
+  std::int64_t now_ms() const { return now_ms_; }
+
+  // Brings `data` in and counts one reference for each of `slices`, which point at bodies of `data`
+  // or at known ones. kConflict when such a body is gone or an extent has died; kInvalidArgument
+  // when the parts of `data` do not fit together.
+  Status adopt(std::span<const Slice> slices, const NewData& data);
+  // Takes back the references that `slices` hold. Bodies without any are erased, extents without
+  // live bytes die.
+  Status release(std::span<const Slice> slices);
+
+  // std::nullopt: unknown. A dead one is returned, too.
+  Result<std::optional<ExtentRow>> extent(const ExtentId& id);
+  // Replaces an extent's row, with all that follows from it. `before` is its row as it was, or
+  // nullptr.
+  void store_extent(const ExtentRow* before, ExtentRow after);
+  // The extent's shards are freed: nothing is left of it. It must be dead.
+  void erase_dead(const ExtentRow& row);
+
+  // Writes the state if it changed; the last step of a closure that succeeds.
+  void close();
+
+ private:
+  struct TouchedExtent {
+    std::optional<ExtentRow> before;
+    ExtentRow after;
+  };
+  using TouchedExtents = std::vector<TouchedExtent>;
+
+  Ledger(Change& change, StateRow state, std::int64_t now_ms)
+      : change_(&change), opened_(state), state_(state), now_ms_(now_ms) {}
+
+  Status add_reference(const Slice& slice);
+  Status insert_bodies(std::span<const Slice> slices, const NewData& data);
+  Status insert_extents(const NewData& data);
+  Status add_live_bytes(TouchedExtents& touched, const BodyPiece& piece);
+  Status release_body(const Body& body);
+
+  Change* change_;
+  StateRow opened_;
+  StateRow state_;
+  std::int64_t now_ms_;
+};
+
+// kInvalidArgument when its fields contradict each other.
+Status check_extent(const Extent& extent);
+// Below the protection it was written for, or wanted for. Dead extents need no repair.
+bool needs_repair(const ExtentRow& row);
+// How many more shards may be lost without loss of data; 0 also when it is too late.
+std::uint8_t spare_shards(const Extent& extent);
+
+}  // namespace hydra::catalog

@@ -1,0 +1,473 @@
+#include "gateway/catalog/rows_format.h"
+
+#include <bit>
+
+#include "gateway/catalog/row_bytes.h"
+
+namespace hydra::catalog {
+
+namespace {
+
+// A slice: body (16), offset (8), length (8), key-encryption key id (4), sealed data key (60).
+constexpr std::size_t kSliceBytes = 96;
+static_assert(kSliceBytes ==
+              sizeof(BodyId::bytes) + 8 + 8 + 4 + std::tuple_size_v<decltype(WrappedKey::sealed)>);
+// A piece: extent (16), offset (4), length (4).
+constexpr std::size_t kPieceBytes = 24;
+static_assert(kPieceBytes == sizeof(ExtentId::bytes) + 4 + 4);
+constexpr std::size_t kLeastFieldBytes = 4 + 4;
+constexpr std::size_t kLeastPartSummaryBytes = 4 + 8 + 1;
+
+constexpr std::uint8_t kDeleteMarkerFlag = 1;
+constexpr std::uint8_t kKnownVersionFlags = kDeleteMarkerFlag;
+constexpr std::uint8_t kNoChecksum = 0;
+constexpr auto kGreatestDigestKind = static_cast<std::uint8_t>(DigestKind::kCrc64Nvme);
+static_assert(static_cast<std::uint8_t>(DigestKind::kMd5) == 1 && kGreatestDigestKind == 6);
+static_assert(static_cast<std::uint8_t>(ChecksumType::kFullObject) == 1 &&
+              static_cast<std::uint8_t>(ChecksumType::kComposite) == 2);
+
+// The version of the row; anything but ours is refused before its fields are looked at.
+Status check_version(RowReader& row) {
+  const auto version = row.number<std::uint8_t>();
+  if (!row.ok()) return fail(Code::kCorrupt, "catalog row is empty");
+  if (version != kRowVersion)
+    return fail(Code::kUnsupported, "catalog row of format version " + std::to_string(version));
+  return {};
+}
+
+// Every byte of the row was understood.
+Status check_end(const RowReader& row, const char* what) {
+  if (row.ok() && row.at_end()) return {};
+  return fail(Code::kCorrupt, std::string("catalog row is damaged: ") + what);
+}
+
+void put_kind(RowWriter& out, std::optional<DigestKind> kind, ChecksumType type) {
+  out.number(kind ? static_cast<std::uint8_t>(*kind) : kNoChecksum);
+  out.number(static_cast<std::uint8_t>(type));
+}
+void get_kind(RowReader& in, std::optional<DigestKind>& kind, ChecksumType& type) {
+  const auto kind_number = in.at_most(kGreatestDigestKind);
+  const auto type_number = in.at_most(static_cast<std::uint8_t>(ChecksumType::kComposite));
+  if (type_number == 0) in.damaged();
+  if (!in.ok()) return;
+  if (kind_number != kNoChecksum) kind = static_cast<DigestKind>(kind_number);
+  type = static_cast<ChecksumType>(type_number);
+}
+
+void put_checksum(RowWriter& out, const std::optional<Checksum>& checksum) {
+  out.number(checksum ? static_cast<std::uint8_t>(checksum->kind) : kNoChecksum);
+  if (!checksum) return;
+  out.number(static_cast<std::uint8_t>(checksum->type));
+  out.text(checksum->value);
+}
+std::optional<Checksum> get_checksum(RowReader& in) {
+  const auto kind = in.at_most(kGreatestDigestKind);
+  if (kind == kNoChecksum) return std::nullopt;
+  const auto type = in.at_most(static_cast<std::uint8_t>(ChecksumType::kComposite));
+  if (type == 0) in.damaged();
+  Checksum checksum;
+  checksum.value = in.text();
+  if (!in.ok()) return std::nullopt;
+  checksum.kind = static_cast<DigestKind>(kind);
+  checksum.type = static_cast<ChecksumType>(type);
+  return checksum;
+}
+
+void put_owner(RowWriter& out, const Owner& owner) {
+  out.text(owner.id);
+  out.text(owner.display_name);
+}
+Owner get_owner(RowReader& in) {
+  Owner owner;
+  owner.id = in.text();
+  owner.display_name = in.text();
+  return owner;
+}
+
+void put_fields(RowWriter& out, const Fields& fields) {
+  out.count(fields.size());
+  for (const auto& [name, value] : fields) {
+    out.text(name);
+    out.text(value);
+  }
+}
+Fields get_fields(RowReader& in) {
+  Fields fields;
+  for (std::size_t n = in.count(kLeastFieldBytes); n > 0 && in.ok(); --n) {
+    const std::string_view name = in.text();
+    const std::string_view value = in.text();
+    if (in.ok()) fields.emplace_hint(fields.end(), name, value);
+  }
+  return fields;
+}
+
+std::size_t size_of(const Fields& fields) {
+  std::size_t size = 0;
+  for (const auto& [name, value] : fields) size += kLeastFieldBytes + name.size() + value.size();
+  return size;
+}
+
+void put_slices(RowWriter& out, const std::vector<Slice>& slices) {
+  out.count(slices.size());
+  for (const Slice& slice : slices) {
+    out.raw(slice.body.view());
+    out.number(slice.offset);
+    out.number(slice.length);
+    out.number(slice.key.kek_id);
+    out.raw(slice.key.sealed);
+  }
+}
+std::vector<Slice> get_slices(RowReader& in, Slices mode) {
+  const std::size_t n = in.count(kSliceBytes);
+  std::vector<Slice> slices;
+  if (mode == Slices::kSkip) {
+    in.raw(n * kSliceBytes);
+    return slices;
+  }
+  slices.resize(n);
+  for (Slice& slice : slices) {
+    slice.body = in.id<BodyId>();
+    slice.offset = in.number<std::uint64_t>();
+    slice.length = in.number<std::uint64_t>();
+    slice.key.kek_id = in.number<std::uint32_t>();
+    const ByteView sealed = in.raw(slice.key.sealed.size());
+    if (in.ok()) std::memcpy(slice.key.sealed.data(), sealed.data(), sealed.size());
+  }
+  return slices;
+}
+
+void put_profile(RowWriter& out, erasure::Profile profile) {
+  out.number(profile.k);
+  out.number(profile.m);
+}
+erasure::Profile get_profile(RowReader& in) {
+  erasure::Profile profile;
+  profile.k = in.number<std::uint8_t>();
+  profile.m = in.number<std::uint8_t>();
+  if (!profile.valid()) in.damaged();
+  return profile;
+}
+
+}  // namespace
+
+std::string encode(const MetaRow& row) {
+  RowWriter out(kRowVersion, 19);
+  out.number(row.format);
+  out.raw(row.cluster.view());
+  return out.take();
+}
+Result<MetaRow> decode_meta(ByteView row) {
+  RowReader in(row);
+  HYDRA_CHECK_OK(check_version(in));
+  MetaRow meta;
+  meta.format = in.number<std::uint16_t>();
+  meta.cluster = in.id<ClusterId>();
+  HYDRA_CHECK_OK(check_end(in, "meta"));
+  return meta;
+}
+
+std::string encode(const StateRow& row) {
+  RowWriter out(kRowVersion, 89);
+  for (std::uint64_t n :
+       {row.buckets, row.objects, row.object_bytes, row.extents, row.extent_bytes, row.dead_extents,
+        row.repairs, row.uploads, row.next_bucket, row.next_sequence, row.next_node})
+    out.number(n);
+  return out.take();
+}
+Result<StateRow> decode_state(ByteView row) {
+  RowReader in(row);
+  HYDRA_CHECK_OK(check_version(in));
+  StateRow state;
+  for (std::uint64_t* n : {&state.buckets, &state.objects, &state.object_bytes, &state.extents,
+                           &state.extent_bytes, &state.dead_extents, &state.repairs, &state.uploads,
+                           &state.next_bucket, &state.next_sequence, &state.next_node})
+    *n = in.number<std::uint64_t>();
+  HYDRA_CHECK_OK(check_end(in, "state"));
+  return state;
+}
+
+std::string encode(const Bucket& row) {
+  RowWriter out(kRowVersion, 64);
+  out.number(row.id);
+  out.time(row.created_ms);
+  put_owner(out, row.owner);
+  out.text(row.location);
+  return out.take();
+}
+Result<Bucket> decode_bucket(std::string_view name, ByteView row) {
+  RowReader in(row);
+  HYDRA_CHECK_OK(check_version(in));
+  Bucket bucket;
+  bucket.name = name;
+  bucket.id = in.number<BucketId>();
+  bucket.created_ms = in.time();
+  bucket.owner = get_owner(in);
+  bucket.location = in.text();
+  HYDRA_CHECK_OK(check_end(in, "bucket"));
+  return bucket;
+}
+
+std::string encode(const CurrentRow& row) {
+  RowWriter out(kRowVersion, 43 + row.etag.size() + row.storage_class.size() + row.owner_id.size() +
+                                 row.owner_name.size());
+  out.number(row.sequence);
+  out.number(row.bytes);
+  out.time(row.modified_ms);
+  put_kind(out, row.checksum_kind, row.checksum_type);
+  out.text(row.etag);
+  out.text(row.storage_class);
+  out.text(row.owner_id);
+  out.text(row.owner_name);
+  return out.take();
+}
+Result<CurrentRow> decode_current(ByteView row) {
+  RowReader in(row);
+  HYDRA_CHECK_OK(check_version(in));
+  CurrentRow current;
+  current.sequence = in.number<std::uint64_t>();
+  current.bytes = in.number<std::uint64_t>();
+  current.modified_ms = in.time();
+  get_kind(in, current.checksum_kind, current.checksum_type);
+  current.etag = in.text();
+  current.storage_class = in.text();
+  current.owner_id = in.text();
+  current.owner_name = in.text();
+  HYDRA_CHECK_OK(check_end(in, "current"));
+  return current;
+}
+
+std::string encode(const Version& row) {
+  RowWriter out(kRowVersion, 128 + row.owner.id.size() + row.owner.display_name.size() +
+                                 size_of(row.fields) + row.parts.size() * 32 +
+                                 row.slices.size() * kSliceBytes);
+  out.number(row.delete_marker ? kDeleteMarkerFlag : std::uint8_t{0});
+  out.number(row.bytes);
+  out.time(row.modified_ms);
+  out.text(row.version_id);
+  out.text(row.etag);
+  put_owner(out, row.owner);
+  out.text(row.storage_class);
+  put_fields(out, row.fields);
+  put_checksum(out, row.checksum);
+  out.count(row.parts.size());
+  for (const PartSummary& part : row.parts) {
+    out.number(part.number);
+    out.number(part.bytes);
+    put_checksum(out, part.checksum);
+  }
+  put_slices(out, row.slices);
+  return out.take();
+}
+Result<Version> decode_version(std::string_view key, ByteView row, Slices slices) {
+  RowReader in(row);
+  HYDRA_CHECK_OK(check_version(in));
+  Version version;
+  version.key = key;
+  version.delete_marker = in.at_most(kKnownVersionFlags) != 0;
+  version.bytes = in.number<std::uint64_t>();
+  version.modified_ms = in.time();
+  version.version_id = in.text();
+  version.etag = in.text();
+  version.owner = get_owner(in);
+  version.storage_class = in.text();
+  version.fields = get_fields(in);
+  version.checksum = get_checksum(in);
+  version.parts.resize(in.count(kLeastPartSummaryBytes));
+  for (PartSummary& part : version.parts) {
+    part.number = in.number<std::uint32_t>();
+    part.bytes = in.number<std::uint64_t>();
+    part.checksum = get_checksum(in);
+  }
+  version.slices = get_slices(in, slices);
+  HYDRA_CHECK_OK(check_end(in, "version"));
+  return version;
+}
+
+std::string encode(const Upload& row) {
+  RowWriter out(kRowVersion, 64 + size_of(row.fields));
+  out.time(row.initiated_ms);
+  put_kind(out, row.checksum_kind, row.checksum_type);
+  put_owner(out, row.owner);
+  out.text(row.storage_class);
+  put_fields(out, row.fields);
+  return out.take();
+}
+Result<Upload> decode_upload(BucketId bucket, std::string_view key, std::string_view upload_id,
+                             ByteView row) {
+  RowReader in(row);
+  HYDRA_CHECK_OK(check_version(in));
+  Upload upload;
+  upload.bucket = bucket;
+  upload.key = key;
+  upload.upload_id = upload_id;
+  upload.initiated_ms = in.time();
+  get_kind(in, upload.checksum_kind, upload.checksum_type);
+  upload.owner = get_owner(in);
+  upload.storage_class = in.text();
+  upload.fields = get_fields(in);
+  HYDRA_CHECK_OK(check_end(in, "upload"));
+  return upload;
+}
+
+std::string encode(const Part& row) {
+  RowWriter out(kRowVersion, 96 + row.slices.size() * kSliceBytes);
+  out.number(row.bytes);
+  out.time(row.modified_ms);
+  out.text(row.etag);
+  put_checksum(out, row.checksum);
+  put_slices(out, row.slices);
+  return out.take();
+}
+Result<Part> decode_part(std::uint32_t number, ByteView row, Slices slices) {
+  RowReader in(row);
+  HYDRA_CHECK_OK(check_version(in));
+  Part part;
+  part.number = number;
+  part.bytes = in.number<std::uint64_t>();
+  part.modified_ms = in.time();
+  part.etag = in.text();
+  part.checksum = get_checksum(in);
+  part.slices = get_slices(in, slices);
+  HYDRA_CHECK_OK(check_end(in, "part"));
+  return part;
+}
+
+std::string encode(const CompletedRow& row) {
+  RowWriter out(kRowVersion, 256);
+  out.number(row.bucket);
+  out.time(row.completed_ms);
+  out.text(row.version.key);
+  Version outcome = row.version;
+  outcome.fields.clear();
+  outcome.parts.clear();
+  outcome.slices.clear();
+  out.text(encode(outcome));
+  return out.take();
+}
+Result<CompletedRow> decode_completed(ByteView row) {
+  RowReader in(row);
+  HYDRA_CHECK_OK(check_version(in));
+  CompletedRow completed;
+  completed.bucket = in.number<BucketId>();
+  completed.completed_ms = in.time();
+  const std::string_view key = in.text();
+  const std::string_view version = in.text();
+  HYDRA_CHECK_OK(check_end(in, "completed upload"));
+  HYDRA_TRY(completed.version, decode_version(key, as_bytes(version), Slices::kDecode));
+  return completed;
+}
+
+std::string encode(const Body& row) {
+  RowWriter out(kRowVersion, 17 + row.pieces.size() * kPieceBytes);
+  out.number(row.plain_bytes);
+  out.number(row.references);
+  out.count(row.pieces.size());
+  for (const BodyPiece& piece : row.pieces) {
+    out.raw(piece.extent.view());
+    out.number(piece.offset);
+    out.number(piece.length);
+  }
+  return out.take();
+}
+Result<Body> decode_body(const BodyId& id, ByteView row) {
+  RowReader in(row);
+  HYDRA_CHECK_OK(check_version(in));
+  Body body;
+  body.id = id;
+  body.plain_bytes = in.number<std::uint64_t>();
+  body.references = in.number<std::uint32_t>();
+  body.pieces.resize(in.count(kPieceBytes));
+  for (BodyPiece& piece : body.pieces) {
+    piece.extent = in.id<ExtentId>();
+    piece.offset = in.number<std::uint32_t>();
+    piece.length = in.number<std::uint32_t>();
+  }
+  HYDRA_CHECK_OK(check_end(in, "body"));
+  return body;
+}
+
+std::string encode(const ExtentRow& row) {
+  RowWriter out(kRowVersion, 38 + row.extent.nodes.size() * 4);
+  put_profile(out, row.extent.profile);
+  put_profile(out, row.extent.wanted);
+  out.number(row.extent.length);
+  out.number(row.extent.live_bytes);
+  out.number(row.extent.missing);
+  out.time(row.repair_since_ms);
+  out.time(row.died_ms);
+  out.number(static_cast<std::uint8_t>(row.extent.nodes.size()));
+  for (NodeId node : row.extent.nodes) out.number(node);
+  return out.take();
+}
+Result<ExtentRow> decode_extent(const ExtentId& id, ByteView row) {
+  RowReader in(row);
+  HYDRA_CHECK_OK(check_version(in));
+  ExtentRow out;
+  out.extent.id = id;
+  out.extent.profile = get_profile(in);
+  out.extent.wanted = get_profile(in);
+  out.extent.length = in.number<std::uint32_t>();
+  out.extent.live_bytes = in.number<std::uint32_t>();
+  out.extent.missing = in.number<std::uint32_t>();
+  out.repair_since_ms = in.time();
+  out.died_ms = in.time();
+  const auto nodes = in.number<std::uint8_t>();
+  if (nodes != out.extent.profile.shards()) in.damaged();
+  if (in.ok()) out.extent.nodes.resize(nodes);
+  for (NodeId& node : out.extent.nodes) node = in.number<std::uint32_t>();
+  HYDRA_CHECK_OK(check_end(in, "extent"));
+  return out;
+}
+
+std::string encode(const NodeRow& row) {
+  RowWriter out(kRowVersion, 64 + row.name.size() + row.zone.size());
+  out.raw(row.identity.view());
+  out.text(row.name);
+  out.text(row.zone);
+  out.number(row.capacity_bytes);
+  out.number(std::bit_cast<std::uint64_t>(row.weight));
+  out.number(static_cast<std::uint8_t>(row.draining));
+  return out.take();
+}
+Result<NodeRow> decode_node(NodeId id, ByteView row) {
+  RowReader in(row);
+  HYDRA_CHECK_OK(check_version(in));
+  NodeRow node;
+  node.id = id;
+  node.identity = in.id<NodeIdentity>();
+  node.name = in.text();
+  node.zone = in.text();
+  node.capacity_bytes = in.number<std::uint64_t>();
+  node.weight = std::bit_cast<double>(in.number<std::uint64_t>());
+  node.draining = in.at_most<std::uint8_t>(1) != 0;
+  HYDRA_CHECK_OK(check_end(in, "node"));
+  return node;
+}
+
+std::string encode_name(std::string_view name) {
+  RowWriter out(kRowVersion, 5 + name.size());
+  out.text(name);
+  return out.take();
+}
+Result<std::string_view> decode_name(ByteView row) {
+  RowReader in(row);
+  HYDRA_CHECK_OK(check_version(in));
+  const std::string_view name = in.text();
+  HYDRA_CHECK_OK(check_end(in, "name"));
+  return name;
+}
+
+std::string encode_node_number(NodeId id) {
+  RowWriter out(kRowVersion, 5);
+  out.number(id);
+  return out.take();
+}
+Result<NodeId> decode_node_number(ByteView row) {
+  RowReader in(row);
+  HYDRA_CHECK_OK(check_version(in));
+  const NodeId id = in.number<NodeId>();
+  HYDRA_CHECK_OK(check_end(in, "node number"));
+  return id;
+}
+
+}  // namespace hydra::catalog

@@ -1,0 +1,83 @@
+// StoreCatalog: the Catalog over a kv::Store. Reads decode rows from a snapshot taken for the call;
+// writes are closures on the Writer. Threads as in catalog.h. Its parts live in reads.cc,
+// listing.cc, buckets.cc, objects.cc, uploads.cc, complete_upload.cc and grid_rows.cc.
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "gateway/catalog/catalog.h"
+#include "gateway/catalog/ledger.h"
+#include "gateway/catalog/writer.h"
+
+namespace hydra::catalog {
+
+class StoreCatalog final : public Catalog {
+ public:
+  StoreCatalog(Loop& loop, std::unique_ptr<kv::Store> store, ClusterId cluster)
+      : store_(std::move(store)), cluster_(cluster), writer_(loop, *store_) {}
+
+  ClusterId cluster() const override { return cluster_; }
+
+  Result<Bucket> bucket(std::string_view name) override;
+  Result<std::vector<Bucket>> buckets(std::string_view owner_id) override;
+  Result<Version> object(BucketId bucket, std::string_view key) override;
+  Result<Version> head(BucketId bucket, std::string_view key) override;
+  Result<ReadPlan> plan(std::span<const Slice> slices, std::uint64_t offset,
+                        std::uint64_t length) override;
+  Result<std::pair<Version, ReadPlan>> object_and_plan(BucketId bucket, std::string_view key,
+                                                       const Choose& choose) override;
+  Result<ListEnd> list(BucketId bucket, const ListRequest& request, ListVisitor& visitor) override;
+  Result<Upload> upload(BucketId bucket, std::string_view key, std::string_view upload_id) override;
+  Result<UploadPage> uploads(BucketId bucket, const UploadListRequest& request) override;
+  Result<PartPage> parts(std::string_view upload_id, std::uint32_t after,
+                         std::size_t limit) override;
+  Result<Extent> extent(const ExtentId& id) override;
+  Result<std::vector<NodeRow>> nodes() override;
+  Result<std::optional<std::pair<std::uint64_t, std::string>>> ring() override;
+  Result<std::vector<RepairRow>> repairs(std::size_t limit) override;
+  Result<std::vector<DeadExtent>> dead_extents(std::int64_t died_before_ms,
+                                               std::size_t limit) override;
+  Result<Totals> totals() override;
+
+  Task<Result<Bucket>> create_bucket(Loop& loop, Bucket bucket) override;
+  Task<Status> delete_bucket(Loop& loop, std::string name) override;
+  Task<Status> put_object(Loop& loop, BucketId bucket, Version version, NewData data,
+                          Preconditions preconditions) override;
+  Task<Result<DeleteResult>> delete_object(Loop& loop, BucketId bucket, std::string key,
+                                           Preconditions preconditions,
+                                           std::int64_t now_ms) override;
+  Task<Result<std::vector<Result<DeleteResult>>>> delete_objects(Loop& loop, BucketId bucket,
+                                                                 std::vector<DeleteItem> items,
+                                                                 std::int64_t now_ms) override;
+  Task<Status> create_upload(Loop& loop, Upload upload) override;
+  Task<Status> put_part(Loop& loop, Upload upload, Part part, NewData data) override;
+  Task<Result<Version>> complete_upload(Loop& loop, BucketId bucket, std::string key,
+                                        std::string upload_id, CompleteRequest request) override;
+  Task<Status> abort_upload(Loop& loop, BucketId bucket, std::string key, std::string upload_id,
+                            std::int64_t now_ms) override;
+  Task<Result<NodeRow>> register_node(Loop& loop, NodeRow node) override;
+  Task<Status> put_ring(Loop& loop, std::uint64_t epoch, std::string encoded) override;
+  Task<Status> update_extent(Loop& loop, Extent expected, Extent updated) override;
+  Task<Status> forget_dead(Loop& loop, std::vector<ExtentId> extents) override;
+
+ private:
+  // Runs work(Ledger&) -> Result<T> on the writer.
+  template <typename Work>
+  auto write(Loop& loop, std::int64_t now_ms, Work work) {
+    return writer_.run(loop,
+                       [now_ms, work = std::move(work)](
+                           Change& change) mutable -> std::invoke_result_t<Work&, Ledger&> {
+                         HYDRA_TRY(Ledger ledger, Ledger::open(change, now_ms));
+                         auto result = work(ledger);
+                         if (result) ledger.close();
+                         return result;
+                       });
+  }
+
+  std::unique_ptr<kv::Store> store_;
+  ClusterId cluster_;
+  Writer writer_;  // last: it uses the store
+};
+
+}  // namespace hydra::catalog
