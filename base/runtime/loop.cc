@@ -53,29 +53,47 @@ void release_frame(void* frame, std::size_t bytes) {
 }
 }  // namespace detail
 
+// A spawned task in the list of its loop. The list is in the order of spawning, so that teardown neither depends
+// on addresses nor destroys a parent before the children that refer to it.
+struct Loop::RootLink {
+  explicit RootLink(Loop& owner) : loop(owner), older(owner.youngest_) {
+    if (older != nullptr) older->younger = this;
+    loop.youngest_ = this;
+    ++loop.spawned_;
+  }
+  ~RootLink() {
+    if (older != nullptr) older->younger = younger;
+    (younger != nullptr ? younger->older : loop.youngest_) = older;
+    --loop.spawned_;
+  }
+  RootLink(const RootLink&) = delete;
+  RootLink& operator=(const RootLink&) = delete;
+
+  Loop& loop;
+  RootLink* older;
+  RootLink* younger = nullptr;
+  std::coroutine_handle<> frame;
+};
+
 // The outermost coroutine of a spawned task: registers its frame with the loop, so that teardown can destroy it.
 struct Loop::Root {
-  struct promise_type {
-    Loop* loop;
-    promise_type(Loop& owner, Task<void>&) : loop(&owner) {}
+  struct promise_type : RootLink {
+    promise_type(Loop& owner, Task<void>&) : RootLink(owner) {}
     Root get_return_object() {
-      auto handle = std::coroutine_handle<promise_type>::from_promise(*this);
-      loop->roots_.insert(handle.address());
-      loop->schedule(handle);
+      frame = std::coroutine_handle<promise_type>::from_promise(*this);
+      loop.schedule(frame);
       return {};
     }
     std::suspend_always initial_suspend() noexcept { return {}; }
     std::suspend_never final_suspend() noexcept { return {}; }
-    void return_void() {
-      loop->roots_.erase(std::coroutine_handle<promise_type>::from_promise(*this).address());
-    }
+    void return_void() {}
     void unhandled_exception() noexcept { std::terminate(); }
   };
 };
 
 Loop::Root Loop::run_root(Loop&, Task<void> task) { co_await task; }
 
-Loop::~Loop() { HYDRA_ASSERT(roots_.empty()); }
+Loop::~Loop() { HYDRA_ASSERT(youngest_ == nullptr); }
 
 void Loop::spawn(Task<void> task) {
   if (closing_) return;
@@ -102,11 +120,7 @@ std::size_t Loop::run_ready(std::size_t limit) {
 void Loop::destroy_tasks() {
   closing_ = true;
   ready_.clear();
-  while (!roots_.empty()) {
-    void* frame = *roots_.begin();
-    roots_.erase(roots_.begin());
-    std::coroutine_handle<>::from_address(frame).destroy();
-  }
+  while (youngest_ != nullptr) youngest_->frame.destroy();
 }
 
 std::uint64_t Loop::random_u64() {

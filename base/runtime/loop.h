@@ -12,7 +12,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 
 #include "base/bytes.h"
 #include "base/runtime/task.h"
@@ -78,7 +77,7 @@ class Loop {
   // Resumes a suspended coroutine in a later turn of this loop.
   void schedule(std::coroutine_handle<> handle);
 
-  std::size_t spawned() const { return roots_.size(); }
+  std::size_t spawned() const { return spawned_; }
 
  protected:
   explicit Loop(std::uint32_t index) : index_(index) {}
@@ -88,17 +87,19 @@ class Loop {
   std::size_t run_ready(std::size_t limit);
   // Makes sure that run_ready is called soon; called when the ready queue turns non-empty.
   virtual void wake() = 0;
-  // Destroys every task. A derived class calls it first in its destructor.
+  // Destroys every task, the youngest first. A derived class calls it first in its destructor.
   void destroy_tasks();
 
  private:
   struct Root;
+  struct RootLink;
   static Root run_root(Loop& loop, Task<void> task);
 
   std::uint32_t index_;
   bool closing_ = false;
   std::deque<std::coroutine_handle<>> ready_;
-  std::unordered_set<void*> roots_;
+  RootLink* youngest_ = nullptr;  // tasks in the order of their spawning
+  std::size_t spawned_ = 0;
 };
 
 }  // namespace hydra
