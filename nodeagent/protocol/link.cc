@@ -23,7 +23,9 @@ Status check_link_address(const Address& address) {
   const std::string_view text = address.text;
   if (address.is_unix()) return Status();
   const std::string_view host = text.substr(0, text.rfind(':'));
-  if (host.starts_with("127.") || host == "localhost" || host == "[::1]") return Status();
+  const bool numeric = host.find_first_not_of("0123456789.") == std::string_view::npos;
+  if (numeric && host.starts_with("127.")) return Status();
+  if (host == "localhost" || host == "[::1]") return Status();
   return fail(Code::kUnsupported,
               "grid links to " + std::string(text) +
                   " would leave this machine: links off the loopback need TLS, which is not "
@@ -125,24 +127,24 @@ void FrameWriter::send(std::string head, Buffer bulk, Semaphore::Hold hold) {
 
 Task<Status> FrameWriter::send_borrowed(std::string head, ByteView bulk, Deadline deadline) {
   if (closed_) co_return fail(Code::kUnavailable, "the link is down");
-  Borrow borrow;
+  const auto borrow = std::make_shared<Borrow>();
   Entry entry;
   entry.head = std::move(head);
   entry.borrowed = bulk;
-  entry.borrow = &borrow;
+  entry.borrow = borrow;
   push(std::move(entry));
-  while (!borrow.outcome) {
-    if (co_await detail::Waiter(loop_, borrow.done_waiters, deadline)) continue;
-    if (borrow.outcome) break;
-    if (!borrow.started) {
-      std::erase_if(queue_, [&](const Entry& queued) { return queued.borrow == &borrow; });
+  while (!borrow->outcome) {
+    if (co_await detail::Waiter(loop_, borrow->done_waiters, deadline)) continue;
+    if (borrow->outcome) break;
+    if (!borrow->started) {
+      std::erase_if(queue_, [&](const Entry& queued) { return queued.borrow == borrow; });
       co_return fail(Code::kTimeout, "the link did not take the bytes in time");
     }
     // The stream still reads our bytes: only closing it makes it let go of them.
     stream_.close();
     deadline = Deadline::never();
   }
-  co_return *std::move(borrow.outcome);
+  co_return *std::move(borrow->outcome);
 }
 
 // Moves frames from the queue to the batch and lists their bytes.

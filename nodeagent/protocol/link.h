@@ -93,7 +93,7 @@ class FrameWriter {
     std::string head;
     Buffer bulk;
     ByteView borrowed;
-    Borrow* borrow = nullptr;
+    std::shared_ptr<Borrow> borrow;  // shared: either frame may be torn down first
     Semaphore::Hold hold;
   };
   void push(Entry entry);
