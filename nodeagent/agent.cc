@@ -36,16 +36,6 @@ Agent::Agent(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
 Agent::~Agent() { state_->cut(); }
 
-Task<Result<std::unique_ptr<Agent>>> Agent::start(Loop& loop, AgentOptions options) {
-  HYDRA_CO_CHECK_OK(check_options(options));
-  StoreOptions store_options;
-  store_options.directory = options.directory;
-  store_options.capacity_bytes = options.capacity_bytes;
-  store_options.log_bytes = options.log_bytes;
-  HYDRA_CO_TRY(auto store, co_await ShardStore::open(loop, std::move(store_options)));
-  co_return start_with(loop, std::move(options), std::move(store));
-}
-
 Result<std::unique_ptr<Agent>> Agent::start_with(Loop& loop, AgentOptions options,
                                                  std::unique_ptr<ShardStore> store) {
   HYDRA_CHECK_OK(check_options(options));

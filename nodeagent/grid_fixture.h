@@ -1,4 +1,5 @@
-// A small grid in one simulation for tests: a gateway with some workers, and agents over MemoryDevices.
+// A small grid in one simulation for tests: a gateway with some workers, and agents over
+// MemoryDevices.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -51,7 +52,8 @@ struct TestGateway {
 
 class SimGrid {
  public:
-  explicit SimGrid(std::uint64_t seed = 1, sim::Faults faults = sim::Faults::none(), int workers = 1)
+  explicit SimGrid(std::uint64_t seed = 1, sim::Faults faults = sim::Faults::none(),
+                   int workers = 1)
       : simulation(seed, faults), gateway(simulation.add_process("gateway")) {
     for (int i = 0; i < workers; ++i) gateway.add_loop();
     gateway.set_boot([this](sim::Process& process) { boot_gateway(process); });
@@ -102,10 +104,10 @@ class SimGrid {
     const std::string bytes = pattern(layout.shard_bytes(), seed);
     const auto writer = grid.write(node, shard, layout);
     for (std::uint32_t stripe = 0; stripe < layout.stripes(); ++stripe) {
-      const ByteView block = as_bytes(bytes).subspan(layout.block_shard_offset(stripe),
-                                                     layout.block_size(stripe));
-      HYDRA_CO_CHECK_OK(co_await writer->append(block, crc32c(block),
-                                                stripe + 1 == layout.stripes(), deadline));
+      const ByteView block =
+          as_bytes(bytes).subspan(layout.block_shard_offset(stripe), layout.block_size(stripe));
+      HYDRA_CO_CHECK_OK(
+          co_await writer->append(block, crc32c(block), stripe + 1 == layout.stripes(), deadline));
     }
     co_return Status();
   }

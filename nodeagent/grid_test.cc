@@ -106,8 +106,8 @@ TEST(Grid, AFailureOfTheStoreReachesTheWriter) {
   device.refuses = Code::kNoSpace;
   world.run([&](Loop& loop) -> Task<void> {
     const auto layout = layout_of({4, 2}, 20'000'000);
-    const auto wrote = co_await SimGrid::write_shard(world.grid(), 1, {extent_of(1), 0}, layout, 1,
-                                                     kSoon(loop));
+    const auto wrote =
+        co_await SimGrid::write_shard(world.grid(), 1, {extent_of(1), 0}, layout, 1, kSoon(loop));
     EXPECT_TRUE(!wrote && wrote.error().code == Code::kNoSpace);
     // All credit came back: much more than a window can be written after it.
     device.refuses.reset();
@@ -124,8 +124,8 @@ TEST(Grid, AWriterThatIsDroppedAbandonsItsShard) {
     const auto layout = layout_of({1, 1}, 2'000'000);
     const std::string block = pattern(layout.block_size(0), 1);
     const auto writer = world.grid().write(1, {extent_of(1), 0}, layout);
-    EXPECT_TRUE(co_await writer->append(as_bytes(block), crc32c(as_bytes(block)), false,
-                                        kSoon(loop)));
+    EXPECT_TRUE(
+        co_await writer->append(as_bytes(block), crc32c(as_bytes(block)), false, kSoon(loop)));
   });
   EXPECT_TRUE(world.until([&] { return device.abandoned == 1; }));
   EXPECT_EQ(device.pending(), 0u);
@@ -144,7 +144,8 @@ TEST(Grid, ACallToANodeWithoutALinkFailsAtOnce) {
   });
 }
 
-// A device that takes nothing: the sender is held up within the window, the link stays of use, and nothing is lost.
+// A device that takes nothing: the sender is held up within the window, the link stays of use, and
+// nothing is lost.
 TEST(GridFlow, ASlowDeviceHoldsUpItsWritersOnly) {
   SimGrid world;
   MemoryDevice& device = world.join_one();
@@ -159,7 +160,8 @@ TEST(GridFlow, ASlowDeviceHoldsUpItsWritersOnly) {
     const std::string bytes = pattern(layout.shard_bytes(), seed);
     const auto writer = world.grid().write(1, {extent_of(seed), 0}, layout);
     for (std::uint32_t i = 0; i < layout.stripes(); ++i) {
-      const auto block = as_bytes(bytes).subspan(layout.block_shard_offset(i), layout.block_size(i));
+      const auto block =
+          as_bytes(bytes).subspan(layout.block_shard_offset(i), layout.block_size(i));
       EXPECT_TRUE(co_await writer->append(block, crc32c(block), i + 1 == layout.stripes(),
                                           loop.after(300 * kSecond)));
       ++sent_blocks;
@@ -200,8 +202,8 @@ TEST(GridFlow, WritesTimeOutAndTheLinkGoesOn) {
     EXPECT_LT(loop.now(), begun + 3 * kSecond);
     device.stuck = false;
     for (std::uint64_t i = 3; i < 6; ++i)
-      EXPECT_TRUE(co_await SimGrid::write_shard(world.grid(), 1, {extent_of(i), 0}, large, i,
-                                                kSoon(loop)));
+      EXPECT_TRUE(
+          co_await SimGrid::write_shard(world.grid(), 1, {extent_of(i), 0}, large, i, kSoon(loop)));
   });
   EXPECT_TRUE(world.until([&] { return device.pending() == 0; }));
   EXPECT_FALSE(device.shards.contains({extent_of(2), 0}));
@@ -212,8 +214,8 @@ TEST(GridFlow, ReadsTimeOutAndLateAnswersAreIgnored) {
   MemoryDevice& device = world.join_one();
   world.run([&](Loop& loop) -> Task<void> {
     const auto layout = layout_of({1, 1}, 900'000);
-    EXPECT_TRUE(co_await SimGrid::write_shard(world.grid(), 1, {extent_of(1), 0}, layout, 1,
-                                              kSoon(loop)));
+    EXPECT_TRUE(
+        co_await SimGrid::write_shard(world.grid(), 1, {extent_of(1), 0}, layout, 1, kSoon(loop)));
     device.reads_stuck = true;
     for (int i = 0; i < 20; ++i) {
       const auto read =
@@ -223,8 +225,7 @@ TEST(GridFlow, ReadsTimeOutAndLateAnswersAreIgnored) {
     EXPECT_GT(world.grid().latency_p95(1), kSecond / 10);  // a node that does not answer is slow
     device.reads_stuck = false;
     const auto read = co_await world.grid().read(1, {extent_of(1), 0}, 7, 5000, kSoon(loop));
-    EXPECT_TRUE(read &&
-                as_text(read->view()) == pattern(layout.shard_bytes(), 1).substr(7, 5000));
+    EXPECT_TRUE(read && as_text(read->view()) == pattern(layout.shard_bytes(), 1).substr(7, 5000));
   });
 }
 
@@ -240,8 +241,8 @@ TEST(GridFlow, ManyReadsAtOnceAreAllAnswered) {
     good += read && as_text(read->view()) == bytes.substr(offset, 50'000);
   };
   world.run([&](Loop& loop) -> Task<void> {
-    EXPECT_TRUE(co_await SimGrid::write_shard(world.grid(), 1, {extent_of(1), 0}, layout, 1,
-                                              kSoon(loop)));
+    EXPECT_TRUE(
+        co_await SimGrid::write_shard(world.grid(), 1, {extent_of(1), 0}, layout, 1, kSoon(loop)));
   });
   for (std::uint64_t i = 0; i < 1000; ++i) world.gateway.loop().spawn(read_one(i * 900));
   EXPECT_TRUE(world.until([&] { return good == 1000; }));

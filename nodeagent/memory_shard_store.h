@@ -1,5 +1,5 @@
-// MemoryShardStore: a ShardStore for tests of what lies above it. The shards lie in a MemoryDevice, which outlives
-// the store as a disk outlives a process, and which says how the device behaves.
+// MemoryShardStore: a ShardStore for tests of what lies above it. The shards lie in a MemoryDevice,
+// which outlives the store as a disk outlives a process, and which says how the device behaves.
 #pragma once
 
 #include <algorithm>
@@ -26,11 +26,11 @@ struct MemoryDevice {
   std::map<ShardId, Stored> shards;
 
   // How it behaves.
-  bool stuck = false;            // appends and commits do not end
-  bool reads_stuck = false;      // nor do reads
-  Nanos append_time = 0;         // of each block
-  std::optional<Code> refuses;   // what begin() fails with
-  bool damages_reads = false;    // flips a bit of what it gives
+  bool stuck = false;           // appends and commits do not end
+  bool reads_stuck = false;     // nor do reads
+  Nanos append_time = 0;        // of each block
+  std::optional<Code> refuses;  // what begin() fails with
+  bool damages_reads = false;   // flips a bit of what it gives
 
   // What happened.
   std::size_t begun = 0;

@@ -1,0 +1,18 @@
+// Agent over the real store; apart from agent.cc, so that tests over a store in memory do not link
+// the logs.
+#include <utility>
+
+#include "nodeagent/agent.h"
+
+namespace hydra::agent {
+
+Task<Result<std::unique_ptr<Agent>>> Agent::start(Loop& loop, AgentOptions options) {
+  StoreOptions store_options;
+  store_options.directory = options.directory;
+  store_options.capacity_bytes = options.capacity_bytes;
+  store_options.log_bytes = options.log_bytes;
+  HYDRA_CO_TRY(auto store, co_await ShardStore::open(loop, std::move(store_options)));
+  co_return start_with(loop, std::move(options), std::move(store));
+}
+
+}  // namespace hydra::agent
