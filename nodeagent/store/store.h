@@ -1,7 +1,9 @@
-// ShardStore: what one agent keeps on its device: append-only logs of shard records, and an index of them.
+// ShardStore: what one agent keeps on its device: append-only logs of shard records, and an index
+// of them.
 //
-// Owned by the agent, used on its one loop. docs/FORMAT-log.md is the format; docs/ARCHITECTURE.md the design.
-// A shard becomes visible to reads, and survives power loss, when PendingShard::commit has returned OK.
+// Owned by the agent, used on its one loop. docs/FORMAT-log.md is the format; docs/ARCHITECTURE.md
+// the design. A shard becomes visible to reads, and survives power loss, when PendingShard::commit
+// has returned OK.
 #pragma once
 
 #include <cstdint>
@@ -19,10 +21,22 @@
 namespace hydra::agent {
 
 struct StoreOptions {
-  std::string directory;               // absolute; created if absent
-  std::uint64_t log_bytes = 1u << 30;  // preallocated size of one log
-  std::uint64_t capacity_bytes = 0;    // 0: what the file system has
+  std::string directory;                    // absolute; created if absent
+  std::uint64_t log_bytes = 1u << 30;       // preallocated size of one log
+  std::uint64_t capacity_bytes = 0;         // 0: what the file system has
   std::uint64_t reserve_bytes = 64u << 20;  // kept free for deletes, index and compaction
+  // The index is written after so many bytes of log, so many changes, or so long; a crash costs
+  // replaying them.
+  std::uint64_t checkpoint_bytes = 256u << 20;
+  std::size_t checkpoint_changes = 16384;
+  Nanos checkpoint_interval = 30 * kSecond;
+};
+
+// Bytes of a log that are not what was durably written there, found when the log was replayed.
+struct LogDamage {
+  std::uint64_t generation;  // of the log
+  std::uint64_t offset;
+  std::uint64_t bytes;
 };
 
 struct StoreSpace {
@@ -48,14 +62,16 @@ struct ShardInfo {
   std::uint64_t shard_bytes;
 };
 
-// A shard being written. Space is reserved from the start. Destroying it without commit abandons the shard.
+// A shard being written. Space is reserved from the start. Destroying it without commit abandons
+// the shard.
 class PendingShard {
  public:
   virtual ~PendingShard() = default;
-  // The next block, in stripe order; its CRC was computed by the sender and is checked here: kCorrupt.
+  // The next block, in stripe order; its CRC was computed by the sender and is checked here:
+  // kCorrupt.
   virtual Task<Status> append(ByteView block, std::uint32_t crc32c) = 0;
-  // After the last block: durable and visible when it returns. Joins the batch of whoever commits now, which
-  // shares one sync. kFenced when the device failed.
+  // After the last block: durable and visible when it returns. Joins the batch of whoever commits
+  // now, which shares one sync. kFenced when the device failed.
   virtual Task<Status> commit() = 0;
 };
 
@@ -66,15 +82,19 @@ class ShardStore {
   virtual ~ShardStore() = default;
 
   virtual NodeIdentity identity() const = 0;
-  // The grid this device belongs to. Set once, durably; kConflict when it already belongs to another.
+  // The grid this device belongs to. Set once, durably; kConflict when it already belongs to
+  // another.
   virtual std::optional<ClusterId> cluster() const = 0;
   virtual Task<Status> set_cluster(ClusterId cluster) = 0;
 
-  // kNoSpace, kFenced. Writing a shard that exists already is allowed (a repeated repair): the newer one wins at commit.
+  // kNoSpace, kFenced. Writing a shard that exists already is allowed (a repeated repair): the
+  // newer one wins at commit.
   virtual Task<Result<std::unique_ptr<PendingShard>>> begin(ShardId id, erasure::Layout layout) = 0;
-  // Bytes [offset, offset+length) of a shard, clamped to its end. Every block touched is verified against its
-  // stored CRC unless returned whole (then the reader verifies it). kNotFound, kCorrupt, kIo.
-  virtual Task<Result<ShardPieces>> read(ShardId id, std::uint64_t offset, std::uint64_t length) = 0;
+  // Bytes [offset, offset+length) of a shard, clamped to its end. Every block touched is verified
+  // against its stored CRC unless returned whole (then the reader verifies it). kNotFound,
+  // kCorrupt, kIo.
+  virtual Task<Result<ShardPieces>> read(ShardId id, std::uint64_t offset,
+                                         std::uint64_t length) = 0;
   virtual Result<ShardInfo> info(ShardId id) = 0;
   // Forgets a shard and gives its space back. OK when it does not exist.
   virtual Task<Status> free(ShardId id) = 0;
@@ -85,8 +105,11 @@ class ShardStore {
 
   virtual StoreSpace space() const = 0;
   virtual bool fenced() const = 0;
-  virtual std::uint64_t syncs() const = 0;           // fdatasyncs since open
-  virtual std::uint64_t bytes_written() const = 0;   // since open, headers and trailers included
+  // What open() found broken; the shards that lay there are gone from the index and must be
+  // repaired.
+  virtual std::vector<LogDamage> damage() const { return {}; }
+  virtual std::uint64_t syncs() const = 0;          // fdatasyncs since open
+  virtual std::uint64_t bytes_written() const = 0;  // since open, headers and trailers included
   // Writes the index checkpoint and stops. Not needed for safety.
   virtual Task<Status> close() = 0;
 };
