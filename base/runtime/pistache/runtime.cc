@@ -68,6 +68,7 @@ struct Runtime::Impl {
   std::shared_ptr<Workers> workers;
   std::vector<Loop*> loops;
   OnConnection on_connection;
+  std::shared_ptr<const TlsContext> tls;
   // One of the two.
   std::unique_ptr<Pistache::Tcp::Listener> listener;
   std::unique_ptr<Pistache::Aio::Reactor> reactor;
@@ -90,7 +91,8 @@ Status Runtime::Impl::make_loops() {
       return;
     }
     socket->count_as_accepted();
-    on_connection(loop, std::make_unique<SocketStream>(std::move(socket)));
+    std::unique_ptr<Stream> stream = std::make_unique<SocketStream>(std::move(socket));
+    on_connection(loop, tls ? tls->wrap(loop, std::move(stream)) : std::move(stream));
   };
   return {};
 }
@@ -135,10 +137,13 @@ Runtime::~Runtime() { stop(); }
 Result<std::unique_ptr<Runtime>> Runtime::create(Options options) {
   if (options.workers == 0 || options.workers > 255)
     return fail(Code::kInvalidArgument, "the number of workers must be 1 to 255");
-  if (options.serve && options.serve->tls) return fail(Code::kUnsupported, "this build has no TLS");
   ::signal(SIGPIPE, SIG_IGN);
   std::unique_ptr<Runtime> runtime(new Runtime(std::make_unique<Impl>(std::move(options))));
   Impl& impl = *runtime->impl_;
+  if (impl.options.serve && impl.options.serve->tls) {
+    HYDRA_TRY(impl.tls, TlsContext::create({.role = TlsContext::Role::kServer,
+                                            .identity = impl.options.serve->tls}));
+  }
   HYDRA_CHECK_OK(impl.make_loops());
   if (impl.options.serve) {
     HYDRA_CHECK_OK(impl.bind());

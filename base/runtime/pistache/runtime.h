@@ -16,14 +16,9 @@
 #include "base/result.h"
 #include "base/runtime/io.h"
 #include "base/runtime/loop.h"
+#include "base/runtime/pistache/tls.h"
 
 namespace hydra {
-
-// Paths of PEM files: a certificate with its chain, and its private key.
-struct TlsConfig {
-  std::string certificate_path;
-  std::string key_path;
-};
 
 struct ServeOptions {
   Address address;  // HOST:PORT; port 0 takes a free one, "*:9000" listens everywhere

@@ -10,51 +10,15 @@
 #include <set>
 #include <thread>
 
+#include "base/runtime/pistache/echo_fixture.h"
 #include "base/runtime/pistache/runtime_fixture.h"
-#include "base/runtime/sync.h"
 
 namespace hydra {
 namespace {
 
-using StreamPtr = std::unique_ptr<Stream>;
-
-Task<void> echo(Loop& loop, StreamPtr stream) {
-  Buffer buffer(64 << 10);
-  buffer.resize(buffer.capacity());
-  for (;;) {
-    const auto count = co_await stream->read(buffer.span(), loop.after(10 * kSecond));
-    if (!count || *count == 0) co_return;
-    const ByteView piece = buffer.view().first(*count);
-    if (!co_await stream->write({&piece, 1}, loop.after(10 * kSecond))) co_return;
-  }
-}
-
-void spawn_echo(Loop& loop, StreamPtr stream) { loop.spawn(echo(loop, std::move(stream))); }
-
-Task<Status> read_exactly(Stream& stream, MutableBytes into, Deadline deadline) {
-  while (!into.empty()) {
-    HYDRA_CO_TRY(const std::size_t count, co_await stream.read(into, deadline));
-    if (count == 0) co_return fail(Code::kClosed, "ended early");
-    into = into.subspan(count);
-  }
-  co_return Status();
-}
-
-// Sends `rounds` messages in pieces of odd sizes and expects each back.
 Task<Status> talk(Loop& loop, Address to, int rounds) {
   HYDRA_CO_TRY(StreamPtr stream, co_await loop.net().connect(to, loop.after(5 * kSecond)));
-  for (int round = 0; round < rounds; ++round) {
-    std::string text(static_cast<std::size_t>(1 + round * 977 % 50'000),
-                     static_cast<char>('a' + round % 26));
-    const ByteView whole = as_bytes(text);
-    const ByteView pieces[] = {whole.first(whole.size() / 3), {}, whole.subspan(whole.size() / 3)};
-    HYDRA_CO_CHECK_OK(co_await stream->write(pieces, loop.after(5 * kSecond)));
-    std::string back(text.size(), ' ');
-    HYDRA_CO_CHECK_OK(co_await read_exactly(*stream, std::as_writable_bytes(std::span(back)),
-                                            loop.after(5 * kSecond)));
-    if (back != text) co_return fail(Code::kCorrupt, "the echo differs");
-  }
-  co_return Status();
+  co_return co_await talk_over(loop, *stream, rounds);
 }
 
 std::unique_ptr<Runtime> serving_runtime(std::uint32_t workers,
