@@ -77,6 +77,7 @@ class LmdbCursor : public Cursor {
 
 Status LmdbCursor::enter(ByteView piece) {
   HYDRA_TRY(std::uint64_t child, child_of(rows_.value()));
+  if (namespaces_.size() > kMaxKeyBytes / kPieceBytes) return fail(corrupt("namespaces too deep"));
   key_.resize((namespaces_.size() - 1) * kPieceBytes);
   append(key_, piece);
   namespaces_.push_back(child);
