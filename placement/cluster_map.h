@@ -35,8 +35,8 @@ struct Node {
 
 class ClusterMap {
  public:
-  // Adds the node, or replaces the one with its id. kInvalidArgument for id kNoNode, an empty or too
-  // long name, a too long zone, a weight outside 0..kMaxWeight; kTooLarge above kMaxNodes.
+  // Adds the node, or replaces the one with its id. kInvalidArgument for id kNoNode, an empty or
+  // too long name, a too long zone, a weight outside 0..kMaxWeight; kTooLarge above kMaxNodes.
   Status put(Node node);
   bool remove(NodeId id);
 
