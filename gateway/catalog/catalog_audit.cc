@@ -1,0 +1,193 @@
+#include "gateway/catalog/catalog_audit.h"
+
+#include <functional>
+#include <map>
+#include <set>
+
+#include "base/endian.h"
+#include "gateway/catalog/keys_format.h"
+#include "gateway/catalog/ledger.h"
+#include "gateway/catalog/rows_format.h"
+
+namespace hydra::catalog {
+
+namespace {
+
+class Audit {
+ public:
+  explicit Audit(kv::Reader& reader) : reader_(reader) {}
+
+  std::vector<std::string> run() {
+    count_buckets();
+    count_uploads();
+    count_objects();
+    count_completions();
+    check_bodies();
+    check_extents();
+    check_state();
+    return std::move(faults_);
+  }
+
+ private:
+  void expect(bool holds, std::string fault) {
+    if (!holds) faults_.push_back(std::move(fault));
+  }
+
+  void each(Table table, const std::function<void(std::string_view key, ByteView row)>& visit) {
+    const auto cursor = reader_.cursor();
+    const std::string prefix = table_key(table);
+    auto more = cursor->seek(as_bytes(prefix));
+    while (more && *more && as_text(cursor->key()).starts_with(prefix)) {
+      visit(as_text(cursor->key()), cursor->value());
+      more = cursor->next();
+    }
+    expect(more.has_value(), "a scan failed");
+  }
+
+  template <typename T>
+  const T* good(const Result<T>& row, const char* what) {
+    expect(row.has_value(), std::string("undecodable ") + what);
+    return row ? &*row : nullptr;
+  }
+
+  void count_buckets() {
+    std::set<std::string> names;
+    each(Table::kBuckets, [&](std::string_view key, ByteView row) {
+      const auto decoded = decode_bucket(*parse_bucket_key(as_bytes(key)), row);
+      const Bucket* bucket = good(decoded, "bucket");
+      if (bucket == nullptr) return;
+      ++state_.buckets;
+      buckets_.insert(bucket->id);
+      names.insert(bucket_name_key(bucket->id) + bucket->name);
+    });
+    std::size_t by_id = 0;
+    each(Table::kBucketNames, [&](std::string_view key, ByteView row) {
+      const auto name = decode_name(row);
+      ++by_id;
+      expect(name && names.contains(std::string(key) + std::string(*name)), "stray bucket name");
+    });
+    expect(by_id == names.size(), "a bucket without its name row");
+  }
+
+  void count_uploads() {
+    std::set<std::string> scopes;
+    each(Table::kUploads, [&](std::string_view key, ByteView row) {
+      const auto name = parse_upload_key(as_bytes(key));
+      expect(name && buckets_.contains(name->bucket), "upload without a bucket");
+      good(decode_upload(name->bucket, name->key, name->upload_id, row), "upload");
+      scopes.insert(parts_prefix(name->upload_id));
+      ++state_.uploads;
+    });
+    each(Table::kParts, [&](std::string_view key, ByteView row) {
+      expect(scopes.contains(std::string(key.substr(0, key.size() - 4))), "part without an upload");
+      const auto decoded = decode_part(1, row, Slices::kDecode);
+      if (const Part* part = good(decoded, "part")) count_slices(part->slices);
+    });
+  }
+
+  void count_objects() {
+    std::set<std::string> version_keys;
+    each(Table::kCurrent, [&](std::string_view key, ByteView row) {
+      const BucketId bucket = load_be<BucketId>(key.data() + 1);
+      expect(buckets_.contains(bucket), "object without a bucket");
+      const auto decoded = decode_current(row);
+      const CurrentRow* current = good(decoded, "current row");
+      if (current == nullptr) return;
+      ++state_.objects;
+      state_.object_bytes += current->bytes;
+      version_keys.insert(version_key(bucket, key.substr(kCurrentPrefixBytes), current->sequence));
+    });
+    std::size_t versions = 0;
+    each(Table::kVersions, [&](std::string_view key, ByteView row) {
+      ++versions;
+      expect(version_keys.contains(std::string(key)), "version that is not current");
+      const auto decoded = decode_version("", row, Slices::kDecode);
+      if (const Version* version = good(decoded, "version")) count_slices(version->slices);
+    });
+    expect(versions == version_keys.size(), "current row without its version");
+  }
+
+  void count_slices(const std::vector<Slice>& slices) {
+    for (const Slice& slice : slices) ++references_[slice.body];
+  }
+
+  void count_completions() {
+    std::set<std::string> expected;
+    std::size_t completions = 0;
+    each(Table::kCompletedByTime, [&](std::string_view key, ByteView) {
+      expected.insert(completed_key(parse_completed_by_time_key(as_bytes(key))->upload_id));
+    });
+    each(Table::kCompleted, [&](std::string_view key, ByteView row) {
+      ++completions;
+      good(decode_completed(row), "completed upload");
+      expect(expected.contains(std::string(key)), "completion that is never forgotten");
+    });
+    expect(completions == expected.size(), "completion without a row");
+  }
+
+  void check_bodies() {
+    each(Table::kBodies, [&](std::string_view key, ByteView row) {
+      const BodyId id = BodyId::from(as_bytes(key.substr(1)));
+      const auto decoded = decode_body(id, row);
+      const Body* body = good(decoded, "body");
+      if (body == nullptr) return;
+      expect(body->references == references_[id] && body->references > 0,
+             "references of body " + id.to_string());
+      references_.erase(id);
+      for (const BodyPiece& piece : body->pieces) live_bytes_[piece.extent] += piece.length;
+    });
+    for (const auto& [id, references] : references_) expect(false, "no body " + id.to_string());
+  }
+
+  void check_extents() {
+    std::set<std::string> queued;
+    for (const Table table : {Table::kRepairs, Table::kDead})
+      each(table, [&](std::string_view key, ByteView) { queued.insert(std::string(key)); });
+    each(Table::kExtents, [&](std::string_view key, ByteView row) {
+      const ExtentId id = ExtentId::from(as_bytes(key.substr(1)));
+      const auto decoded = decode_extent(id, row);
+      const ExtentRow* extent = good(decoded, "extent");
+      if (extent == nullptr) return;
+      expect(extent->extent.live_bytes == live_bytes_[id], "live bytes of " + id.to_string());
+      live_bytes_.erase(id);
+      if (extent->extent.live_bytes == 0) {
+        ++state_.dead_extents;
+        expect(queued.erase(dead_key(extent->died_ms, id)) == 1, "not in dead: " + id.to_string());
+        return;
+      }
+      ++state_.extents;
+      state_.extent_bytes += extent->extent.length;
+      if (!needs_repair(*extent)) return;
+      ++state_.repairs;
+      const RepairRow repair{id, spare_shards(extent->extent), extent->repair_since_ms};
+      expect(queued.erase(repair_key(repair)) == 1, "not in repairs: " + id.to_string());
+    });
+    expect(queued.empty(), "stray row in repairs or dead");
+    for (const auto& [id, live] : live_bytes_) expect(false, "no extent " + id.to_string());
+  }
+
+  void check_state() {
+    const auto row = reader_.get(as_bytes(table_key(Table::kState)));
+    if (!row || !*row) return expect(false, "no state row");
+    const auto decoded = decode_state(**row);
+    const StateRow* kept = good(decoded, "state");
+    if (kept == nullptr) return;
+    state_.next_bucket = kept->next_bucket;
+    state_.next_sequence = kept->next_sequence;
+    state_.next_node = kept->next_node;
+    expect(state_ == *kept, "totals differ from what is there");
+  }
+
+  kv::Reader& reader_;
+  std::vector<std::string> faults_;
+  StateRow state_;
+  std::set<BucketId> buckets_;
+  std::map<BodyId, std::uint32_t> references_;
+  std::map<ExtentId, std::uint64_t> live_bytes_;
+};
+
+}  // namespace
+
+std::vector<std::string> audit(kv::Reader& reader) { return Audit(reader).run(); }
+
+}  // namespace hydra::catalog
