@@ -55,25 +55,47 @@ void WaitList::resume_all() {
 
 }  // namespace detail
 
+Semaphore::~Semaphore() {
+  for (Request* request : queue_) request->semaphore = nullptr;
+}
+
+Semaphore::Request::Request(Semaphore& owner, std::size_t wanted)
+    : semaphore(&owner), units(wanted) {
+  owner.queue_.push_back(this);
+}
+
+void Semaphore::Request::leave() {
+  if (semaphore != nullptr) std::erase(std::exchange(semaphore, nullptr)->queue_, this);
+}
+
 Task<Result<Semaphore::Hold>> Semaphore::acquire(std::size_t units, Deadline deadline) {
   units = std::min(units, capacity_);
-  const std::uint64_t ticket = next_ticket_++;
-  queue_.push_back(ticket);
-  while (queue_.front() != ticket || available_ < units) {
-    if (co_await detail::Waiter(loop_, waiters_, deadline)) continue;
-    queue_.erase(std::find(queue_.begin(), queue_.end(), ticket));
-    waiters_.resume_all();
-    co_return fail(Code::kTimeout, "no room in the budget");
+  if (queue_.empty() && units <= available_) {
+    available_ -= units;
+    co_return Hold(this, units);
   }
-  queue_.pop_front();
-  available_ -= units;
-  if (available_ > 0) waiters_.resume_all();
-  co_return Hold(this, units);
+  Request request(*this, units);
+  co_await detail::Waiter(loop_, request.waiting, deadline);
+  if (request.granted) co_return Hold(this, units);
+  request.leave();
+  grant();  // it may have been in the way of a smaller one
+  co_return fail(Code::kTimeout, "no room in the budget");
+}
+
+void Semaphore::grant() {
+  while (!queue_.empty() && queue_.front()->units <= available_) {
+    Request& request = *queue_.front();
+    queue_.pop_front();
+    request.semaphore = nullptr;
+    available_ -= request.units;
+    request.granted = true;
+    request.waiting.resume_one();
+  }
 }
 
 void Semaphore::give_back(std::size_t units) {
   available_ += units;
-  waiters_.resume_all();
+  grant();
 }
 
 void TaskGroup::spawn(Task<void> task) {

@@ -1,4 +1,4 @@
-// Waiting inside one loop: sleep, Event, Semaphore, Mutex, Queue, TaskGroup. Nothing here is thread-safe; each
+// Waiting inside one loop: sleep, Event, Semaphore, Queue, TaskGroup. Nothing here is thread-safe; each
 // object belongs to one loop. Waiters are resumed in later turns, in the order of their waiting. Every waiter
 // unlinks itself when its frame is destroyed, so teardown in any order is safe.
 #pragma once
@@ -126,6 +126,9 @@ class Semaphore {
  public:
   Semaphore(Loop& loop, std::size_t capacity)
       : loop_(loop), capacity_(capacity), available_(capacity) {}
+  Semaphore(const Semaphore&) = delete;
+  Semaphore& operator=(const Semaphore&) = delete;
+  ~Semaphore();
 
   // Holds units until destroyed. Move-only; must not outlive the semaphore.
   class Hold {
@@ -155,14 +158,27 @@ class Semaphore {
   std::size_t available() const { return available_; }
 
  private:
+  // An acquire() that waits. It lives in that coroutine's frame and is in queue_ until granted or given up.
+  struct Request {
+    Request(Semaphore& owner, std::size_t wanted);
+    Request(const Request&) = delete;
+    Request& operator=(const Request&) = delete;
+    ~Request() { leave(); }
+    void leave();
+
+    Semaphore* semaphore;  // null: no longer queued
+    std::size_t units;
+    bool granted = false;
+    detail::WaitList waiting;
+  };
   void give_back(std::size_t units);
+  // Grants from the front of the queue what fits, and resumes only those.
+  void grant();
 
   Loop& loop_;
   std::size_t capacity_;
   std::size_t available_;
-  std::uint64_t next_ticket_ = 0;
-  std::deque<std::uint64_t> queue_;
-  detail::WaitList waiters_;
+  std::deque<Request*> queue_;
 };
 
 // A bounded FIFO between tasks of one loop. After close(), pushes fail with kClosed and pops drain what is left.
