@@ -6,6 +6,14 @@ namespace hydra {
 
 namespace detail {
 namespace {
+// AddressSanitizer sees a use after free only where memory is really freed.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kRecycle = false;
+#elif defined(__has_feature)
+constexpr bool kRecycle = !__has_feature(address_sanitizer);
+#else
+constexpr bool kRecycle = true;
+#endif
 constexpr std::size_t kClassBytes = 128;
 constexpr std::size_t kClasses = 32;       // frames up to 4 KiB are recycled
 constexpr std::size_t kKeptPerClass = 256;  // frames kept per class and thread
@@ -29,7 +37,7 @@ FrameCache& frame_cache() {
 
 void* allocate_frame(std::size_t bytes) {
   const std::size_t size_class = (bytes + kClassBytes - 1) / kClassBytes;
-  if (size_class >= kClasses) return ::operator new(bytes);
+  if (!kRecycle || size_class >= kClasses) return ::operator new(bytes);
   FrameCache& cache = frame_cache();
   if (auto* free = cache.head[size_class]) {
     cache.head[size_class] = free->next;
@@ -42,7 +50,7 @@ void* allocate_frame(std::size_t bytes) {
 void release_frame(void* frame, std::size_t bytes) {
   const std::size_t size_class = (bytes + kClassBytes - 1) / kClassBytes;
   FrameCache& cache = frame_cache();
-  if (size_class >= kClasses || cache.count[size_class] >= kKeptPerClass) {
+  if (!kRecycle || size_class >= kClasses || cache.count[size_class] >= kKeptPerClass) {
     ::operator delete(frame);
     return;
   }

@@ -25,6 +25,8 @@ struct Connection {
     bool closed = false;           // by its owner, or its process is gone
     bool ended = false;            // the peer ended its side
     bool broken = false;
+    bool reading = false;  // a read or a write of its stream is pending
+    bool writing = false;
 
     bool exists() const { return loop != nullptr && !closed; }
     void attach(SimLoop& to);
@@ -55,7 +57,7 @@ class SimStream final : public Stream {
  public:
   SimStream(Network& network, std::shared_ptr<Connection> connection, int side)
       : network_(network), connection_(std::move(connection)), side_(side) {}
-  ~SimStream() override { close(); }
+  ~SimStream() override;
 
   Task<Result<std::size_t>> read(MutableBytes into, Deadline deadline) override;
   Task<Status> write(std::span<const ByteView> pieces, Deadline deadline) override;
@@ -67,12 +69,11 @@ class SimStream final : public Stream {
  private:
   Connection::End& end() { return connection_->ends[side_]; }
   Task<Status> write_piece(ByteView piece, Deadline deadline);
+  bool busy() { return end().reading || end().writing; }
 
   Network& network_;
   std::shared_ptr<Connection> connection_;
   int side_;
-  bool reading_ = false;
-  bool writing_ = false;
 };
 
 }  // namespace hydra::sim

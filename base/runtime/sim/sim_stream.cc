@@ -11,10 +11,12 @@ namespace hydra::sim {
 namespace {
 constexpr Nanos kConnectPatience = 130 * kSecond;  // Linux gives up after about as long
 
-// One reader and one writer at a time is the contract of Stream.
+// One reader and one writer at a time is the contract of Stream. At teardown it may outlive the
+// stream.
 class Turnstile {
  public:
-  explicit Turnstile(bool& busy) : busy_(busy) {
+  Turnstile(std::shared_ptr<Connection> connection, bool& busy)
+      : connection_(std::move(connection)), busy_(busy) {
     HYDRA_ASSERT(!busy_);
     busy_ = true;
   }
@@ -23,6 +25,7 @@ class Turnstile {
   ~Turnstile() { busy_ = false; }
 
  private:
+  std::shared_ptr<Connection> connection_;
   bool& busy_;
 };
 }  // namespace
@@ -60,8 +63,13 @@ std::size_t Connection::End::take(MutableBytes into, std::size_t most) {
   return done;
 }
 
+SimStream::~SimStream() {
+  HYDRA_ASSERT(!busy() || end().loop->dead());  // a pending call would resume into nothing
+  close();
+}
+
 Task<Result<std::size_t>> SimStream::read(MutableBytes into, Deadline deadline) {
-  const Turnstile turnstile(reading_);
+  const Turnstile turnstile(connection_, end().reading);
   Connection::End& here = end();
   Prng& prng = network_.prng();
   if (prng.chance(0.5)) co_await yield(*here.loop);
@@ -80,7 +88,7 @@ Task<Result<std::size_t>> SimStream::read(MutableBytes into, Deadline deadline) 
 }
 
 Task<Status> SimStream::write(std::span<const ByteView> pieces, Deadline deadline) {
-  const Turnstile turnstile(writing_);
+  const Turnstile turnstile(connection_, end().writing);
   if (network_.prng().chance(0.5)) co_await yield(*end().loop);
   for (const ByteView& piece : pieces) HYDRA_CO_CHECK_OK(co_await write_piece(piece, deadline));
   co_return Status();
@@ -109,7 +117,7 @@ Task<Status> SimStream::write_piece(ByteView piece, Deadline deadline) {
 void SimStream::move_to(Loop& target, std::unique_ptr<Stream> self,
                         std::function<void(std::unique_ptr<Stream>)> then) {
   auto& to = static_cast<SimLoop&>(target);
-  HYDRA_ASSERT(self.get() == this && !reading_ && !writing_);
+  HYDRA_ASSERT(self.get() == this && !busy());
   HYDRA_ASSERT(&to.process() == &end().loop->process());
   end().attach(to);
   // std::function wants copies, so a shared box carries the stream over.
