@@ -50,9 +50,9 @@ T run_on(Loop& loop, std::function<Task<T>(Loop&)> make) {
 
 class TemporaryDirectory {
  public:
-  TemporaryDirectory() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "hydra-XXXXXX").string();
-    path_ = ::mkdtemp(pattern.data());
+  explicit TemporaryDirectory(const std::string& below = std::filesystem::temp_directory_path()) {
+    path_ = below + "/hydra-XXXXXX";
+    if (::mkdtemp(path_.data()) == nullptr) ADD_FAILURE() << "cannot make " << path_;
   }
   ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
   std::string path(const std::string& name = {}) const {

@@ -60,6 +60,36 @@ TEST(ServeTest, EchoesOnTwoWorkersAndSpreadsConnectionsEvenly) {
   open.clear();
 }
 
+double process_cpu_seconds() {
+  timespec time;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+// Connects while the process may open one more descriptor, which the client's end takes: nothing is
+// left for the server's. The server must neither spin nor die, and accept when there are
+// descriptors again.
+void expect_patience_without_descriptors(Loop& client, Address to,
+                                         const std::atomic<int>& accepted) {
+  rlimit limit;
+  getrlimit(RLIMIT_NOFILE, &limit);
+  const int next = ::dup(0);
+  ::close(next);
+  const rlimit tight{static_cast<rlim_t>(next) + 1, limit.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &tight);
+  const double before = process_cpu_seconds();
+  const auto stream = run_on<Result<StreamPtr>>(
+      client, [&](Loop& on) { return on.net().connect(to, on.after(5 * kSecond)); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  const double used = process_cpu_seconds() - before;
+  const int accepted_meanwhile = accepted;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  ASSERT_TRUE(stream) << stream.error().to_string();
+  EXPECT_EQ(accepted_meanwhile, 0);
+  EXPECT_LT(used, 0.2) << "the acceptor spins";
+  EXPECT_TRUE(eventually([&] { return accepted == 1; }));
+}
+
 TEST(ServeTest, SurvivesRunningOutOfDescriptors) {
   std::atomic<int> accepted{0};
   auto server = serving_runtime(1, [&](Loop& loop, StreamPtr stream) {
@@ -68,29 +98,7 @@ TEST(ServeTest, SurvivesRunningOutOfDescriptors) {
   });
   auto client = make_runtime(1);
   ASSERT_TRUE(client->start());
-  Loop& loop = *client->loops()[0];
-  rlimit limit;
-  getrlimit(RLIMIT_NOFILE, &limit);
-  const int next = ::dup(0);
-  ::close(next);
-  // Enough for the client's end of the connection, too few for the server's.
-  const rlimit tight{static_cast<rlim_t>(next) + 1, limit.rlim_max};
-  setrlimit(RLIMIT_NOFILE, &tight);
-  timespec before;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
-  auto stream = run_on<Result<StreamPtr>>(loop, [&](Loop& on) {
-    return on.net().connect(server->local_address(), on.after(5 * kSecond));
-  });
-  ASSERT_TRUE(stream) << stream.error().to_string();
-  std::this_thread::sleep_for(std::chrono::milliseconds(300));
-  timespec after;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
-  setrlimit(RLIMIT_NOFILE, &limit);
-  EXPECT_TRUE(eventually([&] { return accepted == 1; }));
-  const double cpu = static_cast<double>(after.tv_sec - before.tv_sec) +
-                     1e-9 * static_cast<double>(after.tv_nsec - before.tv_nsec);
-  EXPECT_LT(cpu, 0.2) << "the accept thread spins";
-  client->stop();
+  expect_patience_without_descriptors(*client->loops()[0], server->local_address(), accepted);
 }
 
 class NetTest : public ::testing::Test {
@@ -302,6 +310,41 @@ TEST_F(NetTest, AStreamMovesToAnotherLoopAndGoesOnThere) {
   const Status status = run_on<Status>(loop(1), [&](Loop& on) { return talk(on, *at, 20); });
   EXPECT_TRUE(status) << status.error().to_string();
   EXPECT_EQ(echoed_on, &loop(0));
+}
+
+TEST_F(NetTest, SurvivesRunningOutOfDescriptors) {
+  const auto at = listen_and_keep(Address{"127.0.0.1:0"});
+  ASSERT_TRUE(at);
+  expect_patience_without_descriptors(loop(), *at, kept_count_);
+}
+
+Task<Status> read_byte_by_byte(Loop& loop, Address to, bool& timer_fired) {
+  HYDRA_CO_TRY(StreamPtr stream, co_await loop.net().connect(to, loop.after(kSecond)));
+  co_await sleep_for(loop, 20 * kMillisecond);  // what the peer sent is here
+  timer_fired = false;
+  loop.call_at(loop.now() + kMillisecond, [&] { timer_fired = true; });
+  std::byte one[1];
+  for (int i = 0; i < 100'000; ++i)
+    HYDRA_CO_CHECK_OK(co_await stream->read(one, loop.after(kSecond)));
+  co_return Status();
+}
+
+Task<void> send_much(Loop& loop, StreamPtr stream) {
+  const std::string text(50'000, 'x');
+  const ByteView piece = as_bytes(text);
+  (void)co_await stream->write({&piece, 1}, loop.after(kSecond));
+}
+
+TEST_F(NetTest, AReaderThatNeverHasToWaitLetsOthersRun) {
+  const auto at = listen(Address{"127.0.0.1:0"}, [&](StreamPtr stream) {
+    loop(1).spawn(send_much(loop(1), std::move(stream)));
+  });
+  ASSERT_TRUE(at);
+  bool timer_fired = false;
+  const Status status =
+      run_on<Status>(loop(), [&](Loop& on) { return read_byte_by_byte(on, *at, timer_fired); });
+  EXPECT_TRUE(status) << status.error().to_string();
+  EXPECT_TRUE(timer_fired);
 }
 
 TEST_F(NetTest, PeerNamesTheOtherSide) {
