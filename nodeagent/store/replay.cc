@@ -63,6 +63,7 @@ class Replay {
   Task<Result<bool>> payload_intact(const Unproven& record);
   Task<Status> settle_holes();
   Task<Status> settle_logs();
+  Task<Status> sync_dirty();
   Task<bool> clear_tail(LogPtr log);
   Task<Status> remove_empty(LogPtr log);
   Task<Status> spill();
@@ -215,6 +216,8 @@ Task<Status> Replay::scan(LogPtr log) {
     }
     from = state.scan_from;
   }
+  // What is found may lie in the page cache only, when not the machine but the process stopped.
+  log->dirty = true;
   LogReader reader(log, core_->identity, from);
   for (;;) {
     HYDRA_CO_TRY(const LogWalker::Step step, co_await reader.next());
@@ -256,16 +259,25 @@ Task<Result<bool>> Replay::payload_intact(const Unproven& record) {
   co_return true;
 }
 
-// The last commits before a crash: durable or not, nobody was told. Those that are whole are kept.
+// The last commits before a crash: durable or not, nobody was told. Those that are whole are kept;
+// the trailer of the others is wiped, or a later walk, which knows of later syncs, would take it
+// for a proof.
 Task<Status> Replay::check_unproven() {
   apply_proven();
   for (const Unproven& record : unproven_) {
     HYDRA_CO_TRY(const bool intact, co_await payload_intact(record));
-    if (intact)
+    if (intact) {
       core_->commits.apply(record.id, record.entry);
-    else
-      core_->commits.retire(
-          {record.entry->generation, record.entry->offset, record.entry->record_bytes});
+      continue;
+    }
+    core_->commits.retire(
+        {record.entry->generation, record.entry->offset, record.entry->record_bytes});
+    if (core_->logs.fenced()) continue;
+    const std::vector<std::byte> zeros(trailer_bytes(record.entry->layout.stripes()));
+    std::vector<ByteView> pieces{ByteView(zeros)};
+    HYDRA_CO_CHECK_OK(co_await core_->logs.write(
+        record.log, std::move(pieces),
+        record.entry->offset + record.entry->record_bytes - zeros.size()));
   }
   unproven_.clear();
   co_return Status();
@@ -289,7 +301,6 @@ Task<Status> Replay::settle_holes() {
     const RecordHeaderBytes bytes = encode_record_header(pad);
     std::vector<ByteView> pieces{ByteView(bytes)};
     HYDRA_CO_CHECK_OK(co_await core_->logs.write(hole.log, std::move(pieces), hole.offset));
-    HYDRA_CO_CHECK_OK(co_await core_->logs.sync(hole.log));
   }
   co_return Status();
 }
@@ -350,6 +361,12 @@ Task<Status> Replay::settle_logs() {
   co_return Status();
 }
 
+Task<Status> Replay::sync_dirty() {
+  for (const auto& [generation, log] : core_->logs.all())
+    if (log->dirty) HYDRA_CO_CHECK_OK(co_await core_->logs.sync(log));
+  co_return Status();
+}
+
 Task<Status> Replay::run() {
   HYDRA_CO_CHECK_OK(co_await load_index());
   HYDRA_CO_CHECK_OK(co_await open_logs());
@@ -361,6 +378,7 @@ Task<Status> Replay::run() {
   co_await core_->logs.refresh_space();
   HYDRA_CO_CHECK_OK(co_await settle_logs());
   HYDRA_CO_CHECK_OK(co_await settle_holes());
+  HYDRA_CO_CHECK_OK(co_await sync_dirty());
   if (core_->logs.fenced()) co_return Status();
   // Also takes back the mark of a clean end, before anything is written.
   co_return co_await checkpoint(core_, false);

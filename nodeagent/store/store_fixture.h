@@ -93,7 +93,7 @@ inline Task<Result<std::string>> get_shard(ShardStore& store, ShardId id, std::u
 
 #define ASSERT_OK_CO(...)                                                   \
   do {                                                                      \
-    auto status_ = (__VA_ARGS__);                                           \
+    auto&& status_ = (__VA_ARGS__);                                         \
     if (!status_) {                                                         \
       ADD_FAILURE() << #__VA_ARGS__ << ": " << status_.error().to_string(); \
       co_return;                                                            \

@@ -1,6 +1,6 @@
 // Checkpoints of the index, and what they make possible: unlinking dead logs, punching out dead
 // records.
-#include <algorithm>
+#include <set>
 
 #include "nodeagent/store/compaction.h"
 #include "nodeagent/store/store_core.h"
@@ -46,13 +46,24 @@ Task<Status> drop_logs(CorePtr core, std::vector<LogPtr> dropped) {
   co_return co_await core->loop.disk().sync_directory(core->logs.directory());
 }
 
-Task<void> punch_dead(CorePtr core, std::vector<DeadRecord> dead) {
+// The trailers go first, durably: a record of which only the payload is gone would be a broken
+// shard to a rebuild.
+Task<Status> punch_dead(CorePtr core, std::vector<DeadRecord> dead) {
+  std::set<LogPtr> touched;
+  std::uint64_t first, last;
   for (const DeadRecord& record : dead) {
     const LogPtr log = core->logs.find(record.generation);
-    std::uint64_t first, last;
-    if (log && punchable_range(record.offset, record.record_bytes, &first, &last))
-      co_await core->logs.punch(log, first, last);
+    if (!log || !punchable_range(record.offset, record.record_bytes, &first, &last)) continue;
+    co_await core->logs.punch(log, last - kPageBytes, last);
+    touched.insert(log);
   }
+  for (const LogPtr& log : touched) HYDRA_CO_CHECK_OK(co_await core->logs.sync(log));
+  for (const DeadRecord& record : dead) {
+    const LogPtr log = core->logs.find(record.generation);
+    if (!log || !punchable_range(record.offset, record.record_bytes, &first, &last)) continue;
+    co_await core->logs.punch(log, first, last - kPageBytes);
+  }
+  co_return Status();
 }
 
 bool checkpoint_due(const StoreCore& core) {
@@ -93,7 +104,7 @@ Task<Status> checkpoint(CorePtr core, bool clean) {
     co_return written;
   }
   HYDRA_CO_CHECK_OK(co_await drop_logs(core, std::move(dropped)));
-  co_await punch_dead(core, std::move(dead));
+  HYDRA_CO_CHECK_OK(co_await punch_dead(core, std::move(dead)));
   co_await core->logs.refresh_space();
   co_return Status();
 }
