@@ -337,7 +337,6 @@ Task<Status> Replay::settle_logs() {
   std::vector<LogPtr> logs;
   for (const auto& [generation, log] : core_->logs.all()) logs.push_back(log);
   for (const LogPtr& log : logs) {
-    if (core_->logs.fenced()) co_return Status();
     const bool newest = log == logs.back();
     const LastSeen& seen = seen_[log->generation];
     if (!seen.any_record && !seen.known) {
@@ -376,10 +375,10 @@ Task<Status> Replay::run() {
   HYDRA_CO_CHECK_OK(co_await check_unproven());
   core_->commits.set_last_sequence(last_);
   co_await core_->logs.refresh_space();
-  HYDRA_CO_CHECK_OK(co_await settle_logs());
+  if (!core_->logs.fenced()) HYDRA_CO_CHECK_OK(co_await settle_logs());
   HYDRA_CO_CHECK_OK(co_await settle_holes());
+  if (core_->logs.fenced()) co_return Status();  // only reads from now on
   HYDRA_CO_CHECK_OK(co_await sync_dirty());
-  if (core_->logs.fenced()) co_return Status();
   // Also takes back the mark of a clean end, before anything is written.
   co_return co_await checkpoint(core_, false);
 }

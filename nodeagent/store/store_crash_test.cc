@@ -27,7 +27,7 @@ StoreOptions crash_store() {
 struct Known {
   erasure::Layout layout;
   std::optional<std::uint64_t>
-      acknowledged;                  // the content that must be there, unless a later one is
+      acknowledged;  // the content that must be there, unless a later one is
   std::map<std::uint64_t, std::uint32_t> possible;  // number of the content -> its CRC32C
   bool busy = false;
 };

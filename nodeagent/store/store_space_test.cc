@@ -1,0 +1,192 @@
+// Room: running out of it, and getting it back by unlinking, punching and compaction.
+#include "base/runtime/sim/run_sim.h"
+#include "base/runtime/sync.h"
+#include "nodeagent/store/store_fixture.h"
+
+namespace hydra::agent {
+namespace {
+
+class StoreSpaceTest : public testing::Test {
+ protected:
+  StoreSpaceTest() : simulation_(5), process_(simulation_.add_process("agent")) {
+    process_.add_loop();
+    options_ = small_store();
+    options_.log_bytes = 1u << 20;
+    options_.capacity_bytes = 16u << 20;
+    options_.reserve_bytes = 2u << 20;
+    options_.checkpoint_interval = 20 * kMillisecond;
+  }
+  ~StoreSpaceTest() override { store_.reset(); }
+
+  template <typename Make>
+  auto run(Make&& make) {
+    return sim::run_in(process_, make);
+  }
+  void open() {
+    run([this](Loop& loop) -> Task<void> {
+      auto opened = co_await ShardStore::open(loop, options_);
+      ASSERT_OK_CO(opened);
+      store_ = std::move(*opened);
+    });
+    ASSERT_NE(store_, nullptr);
+  }
+  // Writes shards of this length from `first` on until there is no room. Returns how many.
+  std::uint64_t fill(std::uint64_t first, std::uint64_t length) {
+    return run([&, first, length](Loop&) -> Task<std::uint64_t> {
+      for (std::uint64_t i = 0;; ++i) {
+        const Status done =
+            co_await put_shard(*store_, shard_id(first + i), layout_of(length), first + i);
+        if (!done) {
+          EXPECT_EQ(done.error().code, Code::kNoSpace) << done.error().to_string();
+          co_return i;
+        }
+      }
+    });
+  }
+  void free(std::uint64_t first, std::uint64_t count, std::uint64_t step = 1) {
+    run([&, first, count, step](Loop&) -> Task<void> {
+      for (std::uint64_t i = 0; i < count; ++i)
+        ASSERT_OK_CO(co_await store_->free(shard_id(first + i * step)));
+    });
+  }
+  void settle(Nanos duration = 2 * kSecond) {
+    run([duration](Loop& loop) -> Task<void> { co_await sleep_for(loop, duration); });
+  }
+  void expect_content(std::uint64_t number, std::uint64_t length) {
+    run([&, number, length](Loop&) -> Task<void> {
+      const auto got = co_await get_shard(*store_, shard_id(number));
+      ASSERT_OK_CO(got);
+      EXPECT_EQ(*got, shard_content(number, layout_of(length).shard_bytes())) << number;
+    });
+  }
+
+  sim::Simulation simulation_;
+  sim::Process& process_;
+  StoreOptions options_;
+  std::unique_ptr<ShardStore> store_;
+};
+
+TEST_F(StoreSpaceTest, FullStoreRefusesThenTakesAgainAfterFrees) {
+  open();
+  const std::uint64_t count = fill(0, 50'000);
+  EXPECT_GT(count * 50'000, 12u << 20);
+  EXPECT_LE(count * 50'000, 14u << 20) << "the reserve was touched";
+  EXPECT_LT(store_->space().free_bytes, 1u << 20);
+  EXPECT_LE(process_.disk().used_bytes(), 17u << 20);
+  free(0, count / 2);
+  settle();
+  EXPECT_GT(store_->space().free_bytes, 4u << 20);
+  const std::uint64_t again = fill(1'000, 50'000);
+  EXPECT_GT(again, count / 2 - 25);
+  for (std::uint64_t i = count / 2; i < count; i += 7) expect_content(i, 50'000);
+  for (std::uint64_t i = 0; i < again; i += 7) expect_content(1'000 + i, 50'000);
+}
+
+TEST_F(StoreSpaceTest, FullDiskIsNoSpaceNotDamage) {
+  options_.capacity_bytes = 0;
+  simulation_.faults().disk.capacity_bytes = 1;  // of disks made from now on; this one has its own
+  process_.disk().faults().capacity_bytes = 12u << 20;
+  open();
+  const std::uint64_t count = fill(0, 50'000);
+  EXPECT_GT(count, 100u);
+  EXPECT_FALSE(store_->fenced());
+  // Someone else takes what is left, so that the reserve is not there either.
+  process_.disk().put("/other", std::string(4u << 20, 'x'));
+  free(0, count - 10);
+  settle();
+  process_.disk().erase("/other");
+  settle();
+  EXPECT_FALSE(store_->fenced());
+  EXPECT_GT(fill(1'000, 50'000), 50u);
+  for (std::uint64_t i = count - 10; i < count; ++i) expect_content(i, 50'000);
+}
+
+TEST_F(StoreSpaceTest, DeadLogsAreUnlinked) {
+  open();
+  const std::uint64_t count = fill(0, 100'000);
+  const std::uint64_t logs = process_.disk().files("/store/logs").size();
+  EXPECT_GE(logs, 12u);
+  free(0, count);
+  settle();
+  EXPECT_LE(process_.disk().files("/store/logs").size(), 2u);
+  EXPECT_EQ(store_->space().used_bytes, 0u);
+}
+
+TEST_F(StoreSpaceTest, LargeDeadRecordsArePunchedOut) {
+  options_.log_bytes = 8u << 20;
+  open();
+  run([this](Loop&) -> Task<void> {
+    for (std::uint64_t i = 0; i < 4; ++i)
+      ASSERT_OK_CO(co_await put_shard(*store_, shard_id(i), layout_of(1'500'000), i));
+  });
+  const std::uint64_t before = process_.disk().used_bytes();
+  free(1, 2);
+  settle();
+  EXPECT_LE(process_.disk().used_bytes(), before - 2 * 1'400'000);
+  expect_content(0, 1'500'000);
+  expect_content(3, 1'500'000);
+  // A rebuild steps over the holes.
+  process_.crash();
+  store_.reset();
+  process_.restart();
+  process_.disk().erase("/store/index");
+  open();
+  EXPECT_TRUE(store_->damage().empty());
+  EXPECT_EQ(store_->list(std::nullopt, 10)->size(), 2u);
+  expect_content(3, 1'500'000);
+}
+
+TEST_F(StoreSpaceTest, MostlyDeadLogsAreCompacted) {
+  open();
+  run([this](Loop&) -> Task<void> {
+    for (std::uint64_t i = 0; i < 600; ++i)
+      ASSERT_OK_CO(co_await put_shard(*store_, shard_id(i), layout_of(10'000), i));
+  });
+  const std::uint64_t before = process_.disk().files("/store/logs").size();
+  EXPECT_GE(before, 6u);
+  for (std::uint64_t i = 0; i < 10; ++i)
+    if (i != 3) free(i, 60, 10);  // nine of ten die
+  settle(10 * kSecond);
+  EXPECT_LE(process_.disk().files("/store/logs").size(), 3u) << "of " << before;
+  for (std::uint64_t i = 3; i < 600; i += 10) expect_content(i, 10'000);
+  EXPECT_EQ(store_->list(std::nullopt, 1000)->size(), 60u);
+
+  process_.power_loss();
+  store_.reset();
+  process_.restart();
+  open();
+  for (std::uint64_t i = 3; i < 600; i += 10) expect_content(i, 10'000);
+  EXPECT_EQ(store_->list(std::nullopt, 1000)->size(), 60u);
+}
+
+// Reads and frees while the records move.
+TEST_F(StoreSpaceTest, ReadsAreRightWhileLogsAreCompacted) {
+  open();
+  run([this](Loop&) -> Task<void> {
+    for (std::uint64_t i = 0; i < 400; ++i)
+      ASSERT_OK_CO(co_await put_shard(*store_, shard_id(i), layout_of(20'000), i));
+  });
+  for (std::uint64_t i = 0; i < 400; ++i)
+    if (i % 5 != 0) free(i, 1);
+  run([this](Loop& loop) -> Task<void> {
+    for (int round = 0; round < 40; ++round) {
+      for (std::uint64_t i = 0; i < 400; i += 5) {
+        const auto got = co_await get_shard(*store_, shard_id(i), 100, 5000);
+        if (i < static_cast<std::uint64_t>(round) * 5) {
+          EXPECT_EQ(got.error().code, Code::kNotFound);
+          continue;
+        }
+        ASSERT_OK_CO(got);
+        EXPECT_EQ(*got, shard_content(i, 20'032).substr(100, 5000));
+      }
+      ASSERT_OK_CO(co_await store_->free(shard_id(static_cast<std::uint64_t>(round) * 5)));
+      co_await sleep_for(loop, 5 * kMillisecond);
+    }
+  });
+  settle();
+  EXPECT_EQ(store_->list(std::nullopt, 1000)->size(), 40u);
+  EXPECT_EQ(store_->space().used_bytes, 40u * (128 + 20'032 + 64));
+}
+
+}  // namespace
+}  // namespace hydra::agent
