@@ -1,0 +1,189 @@
+#include "gateway/s3/router.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/encoding.h"
+
+namespace hydra::s3 {
+
+namespace {
+
+constexpr std::size_t kMaxKeyBytes = 1024;
+
+// Subresources that S3 knows and that are not supported: asking for one is answered, not ignored.
+constexpr std::array<std::string_view, 33> kUnsupportedQueries = {
+    "accelerate", "acl", "analytics", "cors", "encryption", "intelligent-tiering", "inventory",
+    "legal-hold", "lifecycle", "logging", "metadataConfiguration", "metadataTable", "metrics",
+    "notification", "object-lock", "ownershipControls", "policy", "policyStatus",
+    "publicAccessBlock", "renameObject", "replication", "requestPayment", "restore", "retention",
+    "select", "session", "tagging", "torrent", "versionId", "versioning", "versions", "website",
+    "append"};
+
+// Headers whose meaning would be lost if they were ignored.
+constexpr std::array<std::string_view, 18> kUnsupportedHeaders = {
+    "x-amz-tagging", "x-amz-tagging-directive", "x-amz-object-lock-mode",
+    "x-amz-object-lock-retain-until-date", "x-amz-object-lock-legal-hold", "x-amz-mfa",
+    "x-amz-server-side-encryption-customer-algorithm",
+    "x-amz-server-side-encryption-customer-key",
+    "x-amz-copy-source-server-side-encryption-customer-algorithm",
+    "x-amz-server-side-encryption-aws-kms-key-id", "x-amz-write-offset-bytes",
+    "x-amz-grant-full-control", "x-amz-grant-read", "x-amz-grant-read-acp", "x-amz-grant-write",
+    "x-amz-grant-write-acp", "x-amz-bypass-governance-retention", "x-amz-security-token"};
+
+struct Route {
+  std::string_view method;
+  std::string_view subresource;  // a query parameter that must be there; empty: none is asked for
+  Operation operation;
+};
+
+constexpr Route kServiceRoutes[] = {{"GET", "", list_buckets}};
+
+constexpr Route kBucketRoutes[] = {
+    {"GET", "location", get_bucket_location},
+    {"GET", "uploads", list_uploads},
+    {"GET", "", nullptr},  // ListObjects, by list-type
+    {"HEAD", "", head_bucket},
+    {"PUT", "", create_bucket},
+    {"DELETE", "", delete_bucket},
+    {"POST", "delete", delete_objects},
+};
+
+constexpr Route kObjectRoutes[] = {
+    {"GET", "attributes", get_object_attributes},
+    {"GET", "uploadId", list_parts},
+    {"GET", "", get_object},
+    {"HEAD", "", get_object},
+    {"PUT", "uploadId", nullptr},  // UploadPart or UploadPartCopy
+    {"PUT", "", nullptr},          // PutObject or CopyObject
+    {"POST", "uploads", create_upload},
+    {"POST", "uploadId", complete_upload},
+    {"DELETE", "uploadId", abort_upload},
+    {"DELETE", "", delete_object},
+};
+
+Status check_supported(const Call& call) {
+  for (const auto& [name, value] : call.query.all())
+    if (std::find(kUnsupportedQueries.begin(), kUnsupportedQueries.end(), name) !=
+        kUnsupportedQueries.end()) {
+      if (name == "versionId" && (value == "null" || value.empty())) continue;
+      return fail(Code::kNotImplemented, "The subresource " + name + " is not implemented.");
+    }
+  for (const auto& field : call.request().fields) {
+    std::string name(field.name);
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    if (std::find(kUnsupportedHeaders.begin(), kUnsupportedHeaders.end(), name) !=
+        kUnsupportedHeaders.end())
+      return fail(Code::kNotImplemented, "The header " + name + " is not implemented.");
+    const auto only = [&](std::initializer_list<std::string_view> accepted) -> Status {
+      if (std::find(accepted.begin(), accepted.end(), field.value) != accepted.end()) return {};
+      return fail(Code::kNotImplemented,
+                  "The value " + std::string(field.value) + " of " + name + " is not implemented.");
+    };
+    if (name == "x-amz-acl") HYDRA_CHECK_OK(only({"private", "bucket-owner-full-control", "bucket-owner-read"}));
+    if (name == "x-amz-server-side-encryption") HYDRA_CHECK_OK(only({"AES256"}));
+    if (name == "x-amz-object-ownership") HYDRA_CHECK_OK(only({"BucketOwnerEnforced"}));
+    if (name == "x-amz-bucket-object-lock-enabled") HYDRA_CHECK_OK(only({"false", "False"}));
+  }
+  return {};
+}
+
+Operation choose_by_header_or_query(const Call& call, const Route& route) {
+  if (route.method == "GET")
+    return call.query.get("list-type") == "2" ? list_objects_v2 : list_objects_v1;
+  const bool copy = call.request().field("x-amz-copy-source").has_value();
+  if (route.subresource == "uploadId") return copy ? upload_part_copy : upload_part;
+  return copy ? copy_object : put_object;
+}
+
+template <std::size_t N>
+Result<Operation> find_in(const Route (&routes)[N], const Call& call) {
+  for (const Route& route : routes) {
+    if (route.method != call.request().method) continue;
+    if (!route.subresource.empty() && !call.query.has(route.subresource)) continue;
+    return route.operation != nullptr ? route.operation : choose_by_header_or_query(call, route);
+  }
+  return fail(Code::kMethodNotAllowed);
+}
+
+std::string_view host_without_port(std::string_view host) {
+  const auto colon = host.rfind(':');
+  return colon == std::string_view::npos || host.ends_with(']') ? host : host.substr(0, colon);
+}
+
+bool looks_like_ipv4(std::string_view name) {
+  return std::count(name.begin(), name.end(), '.') == 3 &&
+         name.find_first_not_of("0123456789.") == std::string_view::npos;
+}
+
+}  // namespace
+
+Result<Query> Query::parse(std::string_view text) {
+  Query query;
+  while (!text.empty()) {
+    const auto end = text.find('&');
+    const std::string_view item = text.substr(0, end);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    if (item.empty()) continue;
+    const auto equals = item.find('=');
+    auto name = percent_decode(item.substr(0, equals), true);
+    auto value = percent_decode(
+        equals == std::string_view::npos ? std::string_view() : item.substr(equals + 1), true);
+    if (!name || !value) return fail(Code::kInvalidUri);
+    query.parameters_.emplace_back(std::move(*name), std::move(*value));
+  }
+  return query;
+}
+
+const std::string* Query::find(std::string_view name) const {
+  for (const auto& [key, value] : parameters_)
+    if (key == name) return &value;
+  return nullptr;
+}
+
+Result<Target> find_target(const http::Request& request, const std::vector<std::string>& domains) {
+  Target target;
+  std::string_view path = request.path;
+  if (path.starts_with('/')) path.remove_prefix(1);
+  const std::string_view host = host_without_port(request.field("host").value_or(""));
+  for (const auto& domain : domains)
+    if (host.size() > domain.size() + 1 && host.ends_with(domain) &&
+        host[host.size() - domain.size() - 1] == '.')
+      target.bucket = host.substr(0, host.size() - domain.size() - 1);
+  if (target.bucket.empty()) {
+    const auto slash = path.find('/');
+    auto bucket = percent_decode(path.substr(0, slash));
+    if (!bucket) return fail(Code::kInvalidUri);
+    target.bucket = std::move(*bucket);
+    path = slash == std::string_view::npos ? std::string_view() : path.substr(slash + 1);
+  }
+  auto key = percent_decode(path);
+  if (!key || !is_valid_utf8(*key)) return fail(Code::kInvalidUri);
+  if (key->size() > kMaxKeyBytes) return fail(Code::kKeyTooLong);
+  target.key = std::move(*key);
+  return target;
+}
+
+Result<Operation> route(const Call& call) {
+  HYDRA_CHECK_OK(check_supported(call));
+  if (call.bucket.empty()) return find_in(kServiceRoutes, call);
+  if (call.key.empty()) return find_in(kBucketRoutes, call);
+  return find_in(kObjectRoutes, call);
+}
+
+bool is_valid_bucket_name(std::string_view name) {
+  const auto is_edge = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  if (name.size() < 3 || name.size() > 63 || !is_edge(name.front()) || !is_edge(name.back()))
+    return false;
+  if (!std::all_of(name.begin(), name.end(),
+                   [&](char c) { return is_edge(c) || c == '-' || c == '.'; }))
+    return false;
+  for (std::string_view prefix : {"xn--", "sthree-", "amzn-s3-demo-"})
+    if (name.starts_with(prefix)) return false;
+  for (std::string_view suffix : {"-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"})
+    if (name.ends_with(suffix)) return false;
+  return name.find("..") == std::string_view::npos && !looks_like_ipv4(name);
+}
+
+}  // namespace hydra::s3
