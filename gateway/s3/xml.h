@@ -45,6 +45,7 @@ class XmlWriter {
     element(name, std::string_view(text));
   }
   void escaped(std::string_view text);
+  void raw(std::string_view xml) { out_ += xml; }  // that was written already
 
  private:
   std::string& out_;
