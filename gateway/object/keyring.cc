@@ -47,14 +47,11 @@ Result<KeyRing> KeyRing::parse(std::string_view text) {
   return ring;
 }
 
-std::string KeyRing::generate(Loop& loop) {
-  DataKey key;
-  loop.random(key);
+std::string KeyRing::generate(const DataKey& key) {
   std::string text =
       "# HydraGrid's key-encryption keys. Without this file no object can be read again: keep a copy of it\n"
       "# in a safe place, away from this machine. Whoever has it and the agents' disks can read everything.\n";
   text += std::string(kHeader) + "\n1 " + hex_encode(key) + "\n";
-  secure_clear(key);
   return text;
 }
 

@@ -26,8 +26,8 @@ class KeyRing {
   // The key file: a line "hydragrid-keys 1", then a line "ID HEX" for each KEK (ID a decimal number above 0, HEX
   // 64 digits); '#' begins a comment. kInvalidArgument names the line. No key is ever part of a message.
   static Result<KeyRing> parse(std::string_view text);
-  // A new key file with one random KEK.
-  static std::string generate(Loop& loop);
+  // A new key file that holds `key`, which must be random, as its first KEK.
+  static std::string generate(const DataKey& key);
 
   KeyRing(KeyRing&&) = default;
   KeyRing& operator=(KeyRing&&) = default;

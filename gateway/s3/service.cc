@@ -1,6 +1,7 @@
 #include "gateway/s3/service.h"
 
 #include "base/encoding.h"
+#include "base/endian.h"
 #include "base/log.h"
 #include "gateway/s3/error_table.h"
 #include "gateway/s3/router.h"
@@ -50,7 +51,7 @@ Task<void> Service::answer_error(http::Exchange& exchange, const Error& error,
                                  const std::string& request_id) {
   const ErrorRow& row = error_row(error.code);
   if (row.status >= 500)
-    log::warn("{} {} {}: {}", request_id, exchange.request().method, exchange.request().path,
+    log::warning("{} {} {}: {}", request_id, exchange.request().method, exchange.request().path,
               error.to_string());
   if (exchange.started()) {  // too late to say it: cutting the connection shows it
     exchange.close_after();

@@ -1,0 +1,99 @@
+#include "gateway/gateway.h"
+
+#include "base/log.h"
+
+namespace hydra {
+
+Gateway::Worker::Worker(Loop& owner, Gateway& gateway)
+    : loop(owner),
+      grid(owner),
+      store(owner, grid, *gateway.catalog_, gateway.board_, gateway.keys_, gateway.options_.store),
+      service(store, gateway.options_.credentials, gateway.options_.service) {
+  http::ServerOptions server_options;
+  server_options.handler = [this, &gateway](http::Exchange& exchange) {
+    return answer(&gateway, this, exchange);
+  };
+  server_options.render_error = [this](const Error& error, http::ResponseHead& head) {
+    return service.render(error, head);
+  };
+  server_options.limits = gateway.options_.limits;
+  server_options.max_connections = gateway.options_.max_connections;
+  server = http::Server::create(owner, std::move(server_options));
+}
+
+Gateway::Gateway(GatewayOptions options, object::KeyRing keys,
+                 std::unique_ptr<catalog::Catalog> catalog)
+    : options_(std::move(options)), keys_(std::move(keys)), catalog_(std::move(catalog)) {}
+
+Gateway::~Gateway() = default;
+
+Task<Result<std::unique_ptr<Gateway>>> Gateway::start(std::span<Loop* const> loops,
+                                                      GatewayOptions options) {
+  Loop& first = *loops.front();
+  HYDRA_CO_TRY(object::KeyRing keys, object::KeyRing::parse(options.key_file_text));
+  HYDRA_CO_CHECK_OK(co_await first.disk().make_directories(options.catalog_directory));
+  HYDRA_CO_TRY(auto store, first.disk().open_kv(options.catalog_directory, options.catalog));
+  HYDRA_CO_TRY(auto catalog, catalog::Catalog::open(first, std::move(store)));
+  std::unique_ptr<Gateway> gateway(
+      new Gateway(std::move(options), std::move(keys), std::move(catalog)));
+  Gateway& self = *gateway;
+  for (Loop* loop : loops) self.workers_.push_back(std::make_unique<Worker>(*loop, self));
+
+  const erasure::Profile profile = self.options_.store.profile;
+  self.membership_ = std::make_unique<object::Membership>(
+      first, *self.catalog_, self.board_,
+      std::vector<erasure::Profile>{profile, {1, profile.m}});
+  HYDRA_CO_CHECK_OK(self.membership_->load());
+  self.collector_ = std::make_unique<object::Collector>(first, self.workers_.front()->grid,
+                                                        *self.catalog_, self.options_.collector);
+  first.spawn(object::Collector::run(self.collector_.get()));
+
+  agent::GridServerOptions door;
+  door.addresses = self.options_.grid_addresses;
+  door.cluster = self.catalog_->cluster();
+  door.secret = self.options_.grid_secret;
+  for (auto& worker : self.workers_) door.workers.push_back(&worker->grid);
+  door.on_join = [&self](agent::NodeDescription node, Loop&) {
+    return self.membership_->join(std::move(node));
+  };
+  door.log = [](std::string sentence) { log::info("{}", sentence); };
+  HYDRA_CO_TRY(self.door_, agent::GridServer::start(first, std::move(door)));
+  co_return gateway;
+}
+
+Task<void> Gateway::answer(Gateway* self, Worker* worker, http::Exchange& exchange) {
+  (void)self;
+  co_await worker->service.handle(exchange);
+}
+
+void Gateway::serve(Loop& loop, std::unique_ptr<Stream> stream) {
+  worker(loop).server->serve(std::move(stream));
+}
+
+namespace {
+Task<void> drain(std::shared_ptr<http::Server> server, Loop* home, Loop* first, Event* done,
+                 std::size_t* left, Nanos patience) {
+  server->stop();
+  if (!co_await server->drained(home->after(patience))) server->cut_all();
+  first->post([done, left] {
+    if (--*left == 0) done->set();
+  });
+}
+}  // namespace
+
+Task<void> Gateway::stop(Deadline deadline) {
+  Loop& first = workers_.front()->loop;
+  door_.reset();
+  Event done(first);
+  std::size_t left = workers_.size();
+  const Nanos patience = std::max<Nanos>(0, deadline.at - first.now());
+  for (auto& worker : workers_) {
+    Loop* home = &worker->loop;
+    home->post([server = worker->server, home, &first, &done, &left, patience] {
+      home->spawn(drain(server, home, &first, &done, &left, patience));
+    });
+  }
+  co_await done.wait();
+}
+
+}  // namespace hydra

@@ -1,0 +1,79 @@
+// Gateway: all of a gateway process but its sockets and its configuration: catalog, keys, membership, the grid's
+// door, and for each worker the pipeline and the S3 service. The same object runs in main() on real loops and in
+// the simulation on simulated ones.
+//
+// Made by start() on the first loop; serve() is called on the worker that owns the connection. stop() first, then
+// end the loops, then destroy it.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "gateway/catalog/catalog.h"
+#include "gateway/http/connection.h"
+#include "gateway/object/collector.h"
+#include "gateway/object/membership.h"
+#include "gateway/object/object_store.h"
+#include "gateway/s3/service.h"
+#include "nodeagent/client/grid_server.h"
+
+namespace hydra {
+
+struct GatewayOptions {
+  std::string catalog_directory;
+  kv::Options catalog;
+  std::string key_file_text;  // what object::KeyRing::parse takes
+  agent::GridSecret grid_secret{};
+  std::vector<Address> grid_addresses;
+  std::shared_ptr<const s3::CredentialStore> credentials;
+  object::StoreOptions store;
+  object::CollectorOptions collector;
+  s3::ServiceOptions service;
+  http::Limits limits;
+  std::size_t max_connections = 4096;  // of each worker
+};
+
+class Gateway {
+ public:
+  // The parts of one worker. Used on its loop.
+  struct Worker {
+    Worker(Loop& loop, Gateway& gateway);
+    Loop& loop;
+    agent::GridClient grid;
+    object::ObjectStore store;
+    s3::Service service;
+    std::shared_ptr<http::Server> server;
+  };
+
+  // Opens the catalog and starts to admit agents. kInvalidArgument, kAlreadyExists (an address in use), kIo.
+  static Task<Result<std::unique_ptr<Gateway>>> start(std::span<Loop* const> loops,
+                                                      GatewayOptions options);
+  ~Gateway();
+
+  void serve(Loop& loop, std::unique_ptr<Stream> stream);
+  // Stops admitting agents and lets running exchanges end, until `deadline`. On the first loop.
+  Task<void> stop(Deadline deadline);
+
+  catalog::Catalog& catalog() { return *catalog_; }
+  const object::PlacementBoard& board() const { return board_; }
+  const GatewayOptions& options() const { return options_; }
+  std::span<const std::unique_ptr<Worker>> workers() const { return workers_; }
+  Worker& worker(Loop& loop) { return *workers_[loop.index()]; }
+
+ private:
+  Gateway(GatewayOptions options, object::KeyRing keys, std::unique_ptr<catalog::Catalog> catalog);
+  static Task<void> answer(Gateway* self, Worker* worker, http::Exchange& exchange);
+
+  GatewayOptions options_;
+  object::KeyRing keys_;
+  std::unique_ptr<catalog::Catalog> catalog_;
+  object::PlacementBoard board_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::unique_ptr<object::Membership> membership_;
+  std::unique_ptr<object::Collector> collector_;
+  std::unique_ptr<agent::GridServer> door_;
+};
+
+}  // namespace hydra

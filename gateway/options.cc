@@ -1,0 +1,149 @@
+#include "gateway/options.h"
+
+#include <fcntl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "base/encoding.h"
+
+namespace hydra {
+
+namespace {
+
+Result<std::string> read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  if (!file || !(text << file.rdbuf()))
+    return fail(Code::kIo, path + ": " + std::strerror(errno));
+  return text.str();
+}
+
+// Creates the file with mode 0600, durably; an existing one is left as it is.
+Status write_new_secret(const std::string& path, std::string_view text) {
+  const auto parent = path.substr(0, path.rfind('/'));
+  if (::mkdir(parent.c_str(), 0700) != 0 && errno != EEXIST)
+    return fail(Code::kIo, parent + ": " + std::strerror(errno));
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd < 0) return fail(Code::kIo, path + ": " + std::strerror(errno));
+  const bool ok = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+                  ::fsync(fd) == 0;
+  ::close(fd);
+  if (!ok) return fail(Code::kIo, path + ": " + std::strerror(errno));
+  const int directory = ::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (directory >= 0) {
+    ::fsync(directory);
+    ::close(directory);
+  }
+  return {};
+}
+
+Result<std::string> read_or_create_keys(const std::string& path, bool& created) {
+  if (::access(path.c_str(), F_OK) == 0) {
+    struct stat info {};
+    if (::stat(path.c_str(), &info) == 0 && (info.st_mode & 077) != 0)
+      return fail(Code::kInvalidArgument,
+                  path + ": others can read the key file; make it private with chmod 600");
+    return read_file(path);
+  }
+  object::DataKey key;
+  if (::getrandom(key.data(), key.size(), 0) != static_cast<ssize_t>(key.size()))
+    return fail(Code::kIo, "no random numbers from the system");
+  const std::string text = object::KeyRing::generate(key);
+  secure_clear(key);
+  HYDRA_CHECK_OK(write_new_secret(path, text));
+  created = true;
+  return text;
+}
+
+Result<std::shared_ptr<const s3::CredentialStore>> read_credentials(
+    const std::string& file, std::vector<s3::Credential> users) {
+  HYDRA_TRY(const std::string text, read_file(file));
+  auto credentials = s3::parse_shared_credentials(text);
+  if (!credentials) return fail(Code::kInvalidArgument, file + ": " + credentials.error().message);
+  for (auto& user : users) credentials->push_back(std::move(user));
+  return s3::CredentialStore::create(std::move(*credentials));
+}
+
+std::vector<s3::Credential> read_users(config::Reader& reader) {
+  std::vector<s3::Credential> users;
+  for (auto& item : reader.list("s3.users")) {
+    s3::Credential user;
+    item.require("id");
+    item.require("access_key");
+    item.require("secret_key");
+    user.owner.user_id = item.text("id", "");
+    user.owner.display_name = item.text("display_name", user.owner.user_id);
+    user.owner.root = item.flag("root", false);
+    user.access_key = item.text("access_key", "");
+    user.secret_key = item.text("secret_key", "");
+    user.owner.access_key = user.access_key;
+    users.push_back(std::move(user));
+  }
+  return users;
+}
+
+}  // namespace
+
+Result<ProcessOptions> load_options(const std::string& path, bool& created_keys) {
+  auto reader = config::Reader::from_file(path, config::process_environment());
+  for (const char* name : {"HYDRA_IO_URING", "HYDRA_BIN", "HYDRA_BUILD"})
+    reader.allow_variable(name);
+  ProcessOptions options;
+  GatewayOptions& gateway = options.gateway;
+  options.workers = static_cast<std::uint32_t>(reader.integer(
+      "gateway.workers", std::max(1u, std::thread::hardware_concurrency()), 1, 64));
+  options.serve.address = {reader.address("s3.listen", "127.0.0.1:9000")};
+  const std::string certificate = reader.path("s3.tls.certificate", "");
+  const std::string key = reader.path("s3.tls.key", "");
+  if (certificate.empty() != key.empty())
+    reader.mistake("s3.tls", "certificate and key must be given together");
+  if (!certificate.empty()) options.serve.tls = TlsConfig{certificate, key};
+  gateway.service.region = reader.text("s3.region", "us-east-1");
+  gateway.service.domains = reader.texts("s3.domain", {});
+  std::erase(gateway.service.domains, "");
+  std::vector<s3::Credential> users = read_users(reader);
+  gateway.max_connections =
+      static_cast<std::size_t>(reader.integer("s3.max_connections", 4096, 1, 1'000'000));
+  gateway.limits.head_timeout = reader.duration("s3.head_timeout", gateway.limits.head_timeout, kMillisecond);
+  gateway.limits.idle_timeout = reader.duration("s3.idle_timeout", gateway.limits.idle_timeout, kMillisecond);
+  gateway.limits.body_timeout = reader.duration("s3.body_timeout", gateway.limits.body_timeout, kMillisecond);
+  for (const auto& address : reader.addresses("grid.listen", {"127.0.0.1:9100"}))
+    gateway.grid_addresses.push_back({address});
+  reader.require("grid.secret_file");
+  const std::string secret_file = reader.path("grid.secret_file", "");
+  reader.require("catalog.directory");
+  gateway.catalog_directory = reader.path("catalog.directory", "");
+  gateway.catalog.map_bytes = reader.size("catalog.map_size", gateway.catalog.map_bytes, 1u << 20);
+  reader.require("keys.file");
+  options.key_file = reader.path("keys.file", "");
+  reader.require("credentials.file");
+  const std::string credentials_file = reader.path("credentials.file", "");
+  const std::string profile = reader.text("storage.profile", "4+2");
+  if (auto parsed = erasure::Profile::parse(profile))
+    gateway.store.profile = *parsed;
+  else
+    reader.mistake("storage.profile", parsed.error().message);
+  gateway.store.budget_bytes = reader.size("storage.memory", 192u << 20, 16u << 20) / options.workers;
+  gateway.store.small_bytes = reader.size("storage.replicate_up_to", gateway.store.small_bytes, 0, 1u << 20);
+  gateway.collector.grace_ms = reader.duration("storage.grace", 3600 * kSecond, 0) / kMillisecond;
+  options.log.file = reader.path("log.file", "");
+  const std::string level = reader.choice("log.level", "info", {"debug", "info", "warning", "error", "off"});
+  options.log.level = log::parse_level(level).value_or(log::Level::kInfo);
+  HYDRA_CHECK_OK(reader.finish());
+
+  HYDRA_TRY(const std::string secret, read_file(secret_file));
+  auto grid_secret = agent::parse_grid_secret(secret);
+  if (!grid_secret) return fail(Code::kInvalidArgument, secret_file + ": " + grid_secret.error().message);
+  gateway.grid_secret = *grid_secret;
+  HYDRA_TRY(gateway.credentials, read_credentials(credentials_file, std::move(users)));
+  HYDRA_TRY(gateway.key_file_text, read_or_create_keys(options.key_file, created_keys));
+  return options;
+}
+
+}  // namespace hydra
