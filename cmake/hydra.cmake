@@ -16,6 +16,7 @@ find_library(PUGIXML_LIBRARY pugixml REQUIRED)
 find_library(RAPIDCHECK_LIBRARY rapidcheck REQUIRED)
 
 add_library(hydra_flags INTERFACE)
+target_compile_definitions(hydra_flags INTERFACE HYDRA_VERSION="${PROJECT_VERSION}")
 target_include_directories(hydra_flags INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_options(hydra_flags INTERFACE -Wall -Wextra -Werror -Wno-missing-field-initializers
                                              -fno-omit-frame-pointer)
