@@ -1,0 +1,405 @@
+// Random operations, several at a time, against a plain model of what a catalog means; every few of
+// them the whole catalog is recounted and compared.
+
+#include <gmock/gmock.h>
+
+#include <random>
+
+#include "base/encoding.h"
+#include "gateway/catalog/catalog_harness.h"
+
+namespace hydra::catalog {
+namespace {
+
+struct ModelObject {
+  std::string etag;
+  std::uint64_t bytes = 0;
+  std::vector<Slice> slices;
+};
+struct ModelUpload {
+  std::string key;
+  std::map<std::uint32_t, Part> parts;
+};
+struct ModelBucket {
+  BucketId id = 0;
+  std::map<std::string, ModelObject> objects;
+  std::map<std::string, ModelUpload> uploads;
+};
+using Model = std::map<std::string, ModelBucket>;
+
+Code decide(const Preconditions& preconditions, const ModelObject* object) {
+  if (preconditions.if_match) {
+    if (object == nullptr) return Code::kNoSuchKey;
+    if (*preconditions.if_match != "*" && *preconditions.if_match != object->etag)
+      return Code::kPreconditionFailed;
+  }
+  if (preconditions.if_none_match && object != nullptr &&
+      (*preconditions.if_none_match == "*" || *preconditions.if_none_match == object->etag))
+    return Code::kPreconditionFailed;
+  return Code{};
+}
+
+template <typename T>
+Task<Code> to_code(Task<Result<T>> task) {
+  const auto result = co_await task;
+  co_return code_of(result);
+}
+
+// The image of the memory store, so that its commits can be made to fail.
+class ImagePlace final : public kv::Place {
+ public:
+  explicit ImagePlace(std::shared_ptr<kv::MemoryImage> image) : image_(std::move(image)) {}
+  std::unique_ptr<kv::Store> open(kv::Options options) override {
+    return kv::open_memory(image_, options);
+  }
+
+ private:
+  std::shared_ptr<kv::MemoryImage> image_;
+};
+
+class Player {
+ public:
+  Player(std::unique_ptr<kv::Place> place, std::uint64_t seed)
+      : random_(seed), catalog_(std::move(place), seed) {}
+
+  // Some operations at the same time. Each is decided by the model in the order of their start.
+  void play_some(kv::MemoryImage* image) {
+    const Model before = model_;
+    failing_ = image != nullptr && one_in(4);
+    if (failing_) image->fail_commits(1, Code::kNoSpace);
+    tasks_.clear();
+    expected_.clear();
+    for (std::size_t n = 1 + below(5); n > 0; --n) play_one();
+    const auto codes = catalog_.wait_all(std::exchange(tasks_, {}));
+    if (!failing_) {
+      EXPECT_EQ(codes, expected_);
+      return;
+    }
+    image->fail_commits(0, Code::kNoSpace);
+    // Without a change there was no commit that could fail.
+    if (codes == expected_) return;
+    EXPECT_THAT(codes, testing::Each(Code::kNoSpace));
+    model_ = before;
+  }
+
+  void compare() {
+    catalog_.expect_sound();
+    std::size_t objects = 0, uploads = 0;
+    for (auto& [name, bucket] : model_) {
+      EXPECT_EQ(catalog_->bucket(name)->id, bucket.id);
+      compare_objects(bucket);
+      compare_uploads(bucket);
+      objects += bucket.objects.size();
+      uploads += bucket.uploads.size();
+    }
+    EXPECT_EQ(catalog_.totals().objects, objects);
+    EXPECT_EQ(catalog_.totals().uploads, uploads);
+    EXPECT_EQ(catalog_.totals().buckets, model_.size());
+  }
+
+  void reopen() { catalog_.reopen(); }
+  bool one_in(std::size_t n) { return below(n) == 0; }
+
+ private:
+  std::size_t below(std::size_t n) { return random_() % n; }
+
+  template <typename T>
+  void expect(Code code, Task<Result<T>> task) {
+    expected_.push_back(code);
+    tasks_.push_back(to_code(std::move(task)));
+  }
+
+  void play_one() {
+    const std::string name = one_in(2) ? "first" : "second";
+    if (!model_.contains(name)) {
+      if (!failing_) create_bucket(name);
+      return;
+    }
+    ModelBucket& bucket = model_[name];
+    switch (below(12)) {
+      case 0:
+        return one_in(4) && !failing_ ? delete_bucket(name) : begin_upload(bucket);
+      case 1:
+      case 2:
+      case 3:
+        return put(bucket, new_slices());
+      case 4:
+        return put(bucket, {copied_slices(), {}});
+      case 5:
+      case 6:
+        return erase(bucket);
+      case 7:
+        return begin_upload(bucket);
+      case 8:
+      case 9:
+        return put_part(bucket);
+      case 10:
+        return complete(bucket);
+      default:
+        return one_in(3) || failing_ ? abort(bucket) : update_extent();
+    }
+  }
+
+  // Ends what was started before an operation that has to be alone.
+  void finish_started() {
+    EXPECT_EQ(catalog_.wait_all(std::exchange(tasks_, {})), expected_);
+    expected_.clear();
+  }
+
+  void create_bucket(const std::string& name) {
+    finish_started();
+    ModelBucket bucket;
+    bucket.id = catalog_.make_bucket(name).id;
+    model_[name] = bucket;
+  }
+
+  void delete_bucket(const std::string& name) {
+    const bool empty = model_[name].objects.empty();
+    expect(empty ? Code{} : Code::kBucketNotEmpty, catalog_->delete_bucket(catalog_.loop(), name));
+    // It goes in several steps, so nothing else may come between.
+    finish_started();
+    if (empty) model_.erase(name);
+  }
+
+  struct Data {
+    std::vector<Slice> slices;
+    NewData data;
+  };
+
+  // One or two bodies, each in extents of its own or packed with others into one.
+  Data new_slices() {
+    Data out;
+    if (one_in(10)) return out;
+    for (std::size_t n = 1 + below(2); n > 0; --n) {
+      auto sealed = catalog_.seal(1 + below(100'000), one_in(3) ? 40'000 : 64u << 20);
+      out.slices.push_back(sealed.slice);
+      for (Extent& extent : sealed.data.extents) {
+        if (one_in(4)) extent.missing = static_cast<std::uint32_t>(1 + below(7));
+        if (one_in(8)) extent.wanted = {4, 2};
+        out.data.extents.push_back(extent);
+      }
+      out.data.bodies.push_back(sealed.data.bodies[0]);
+    }
+    if (one_in(3)) pack(out);
+    return out;
+  }
+  void pack(Data& out) {
+    Extent shared = catalog_.new_extent(0);
+    for (Body& body : out.data.bodies)
+      for (BodyPiece& piece : body.pieces) {
+        piece.extent = shared.id;
+        piece.offset = shared.length;
+        shared.length += piece.length;
+      }
+    out.data.extents = {shared};
+  }
+
+  const ModelObject* any_object() {
+    for (auto& [name, bucket] : model_)
+      if (!bucket.objects.empty() && one_in(2))
+        return &std::next(bucket.objects.begin(),
+                          static_cast<std::ptrdiff_t>(below(bucket.objects.size())))
+                    ->second;
+    return nullptr;
+  }
+  // Of an object, cut at random. Empty where there is none.
+  std::vector<Slice> copied_slices() {
+    const ModelObject* source = any_object();
+    std::vector<Slice> slices = source != nullptr ? source->slices : std::vector<Slice>();
+    for (Slice& slice : slices) {
+      const std::uint64_t cut = below(slice.length);
+      slice.offset += cut;
+      slice.length -= cut;
+    }
+    return slices;
+  }
+
+  std::string any_key() {
+    static const std::string kKeys[] = {"a",    "a/b",  "a/c", std::string("a\0", 2),
+                                        "\xff", "long", "b",   std::string(1024, 'x')};
+    return kKeys[below(std::size(kKeys))];
+  }
+  Preconditions any_preconditions(const ModelObject* object) {
+    Preconditions out;
+    const std::string etag = object != nullptr && one_in(2) ? object->etag : "no such etag";
+    if (one_in(6)) out.if_match = one_in(2) ? "*" : etag;
+    if (one_in(6)) out.if_none_match = one_in(2) ? "*" : etag;
+    return out;
+  }
+  static const ModelObject* find(const ModelBucket& bucket, const std::string& key) {
+    const auto found = bucket.objects.find(key);
+    return found == bucket.objects.end() ? nullptr : &found->second;
+  }
+
+  void put(ModelBucket& bucket, Data data) {
+    const std::string key = any_key();
+    const Version version = catalog_.new_version(key, data.slices);
+    const Preconditions preconditions = any_preconditions(find(bucket, key));
+    const Code code = decide(preconditions, find(bucket, key));
+    expect(code,
+           catalog_->put_object(catalog_.loop(), bucket.id, version, data.data, preconditions));
+    if (code == Code{}) bucket.objects[key] = {version.etag, version.bytes, version.slices};
+  }
+
+  void erase(ModelBucket& bucket) {
+    const std::string key = any_key();
+    const Preconditions preconditions = any_preconditions(find(bucket, key));
+    const Code code = decide(preconditions, find(bucket, key));
+    expect(code, catalog_->delete_object(catalog_.loop(), bucket.id, key, preconditions,
+                                         catalog_.loop().wall_ms()));
+    if (code == Code{}) bucket.objects.erase(key);
+  }
+
+  void begin_upload(ModelBucket& bucket) {
+    Upload upload{.bucket = bucket.id, .key = any_key()};
+    upload.upload_id = "upload-" + std::to_string(++last_upload_);
+    expect(Code{}, catalog_->create_upload(catalog_.loop(), upload));
+    bucket.uploads[upload.upload_id] = {upload.key, {}};
+  }
+  // An upload of the bucket, or one that never was.
+  std::string any_upload(const ModelBucket& bucket) {
+    if (bucket.uploads.empty() || one_in(10)) return "unknown";
+    return std::next(bucket.uploads.begin(),
+                     static_cast<std::ptrdiff_t>(below(bucket.uploads.size())))
+        ->first;
+  }
+
+  void put_part(ModelBucket& bucket) {
+    const std::string id = any_upload(bucket);
+    const bool known = bucket.uploads.contains(id);
+    const Upload upload{
+        .bucket = bucket.id, .key = known ? bucket.uploads[id].key : "k", .upload_id = id};
+    const bool copy = one_in(4);
+    const Data data = copy ? Data{copied_slices(), {}} : new_slices();
+    Part part{.number = static_cast<std::uint32_t>(1 + below(3)), .slices = data.slices};
+    part.etag = hex_encode(digest_of(DigestKind::kMd5, as_bytes(std::to_string(random_()))));
+    for (const Slice& slice : part.slices) part.bytes += slice.length;
+    expect(known ? Code{} : Code::kNoSuchUpload,
+           catalog_->put_part(catalog_.loop(), upload, part, data.data));
+    if (known) bucket.uploads[id].parts[part.number] = part;
+  }
+
+  // One part is named, as the parts here are smaller than two of a list may be.
+  void complete(ModelBucket& bucket) {
+    const std::string id = any_upload(bucket);
+    const bool known = bucket.uploads.contains(id);
+    const ModelUpload upload = known ? bucket.uploads[id] : ModelUpload{"k", {}};
+    CompleteRequest request{.preconditions = any_preconditions(find(bucket, upload.key)),
+                            .now_ms = catalog_.loop().wall_ms()};
+    Code code =
+        known ? decide(request.preconditions, find(bucket, upload.key)) : Code::kNoSuchUpload;
+    const auto number = static_cast<std::uint32_t>(1 + below(3));
+    const auto part = upload.parts.find(number);
+    request.parts = {{number, part == upload.parts.end() ? "" : part->second.etag, {}}};
+    if (known && part == upload.parts.end()) code = Code::kInvalidPart;
+    expect(code, catalog_->complete_upload(catalog_.loop(), bucket.id, upload.key, id, request));
+    if (code != Code{}) return;
+    const std::string etag =
+        hex_encode(digest_of(DigestKind::kMd5, as_bytes(*hex_decode(part->second.etag)))) + "-1";
+    bucket.objects[upload.key] = {etag, part->second.bytes, part->second.slices};
+    bucket.uploads.erase(id);
+  }
+
+  void abort(ModelBucket& bucket) {
+    const std::string id = any_upload(bucket);
+    const bool known = bucket.uploads.contains(id);
+    expect(known ? Code{} : Code::kNoSuchUpload,
+           catalog_->abort_upload(catalog_.loop(), bucket.id, known ? bucket.uploads[id].key : "k",
+                                  id, catalog_.loop().wall_ms()));
+    bucket.uploads.erase(id);
+  }
+
+  // Repairs what is first in the queue, and forgets some of the dead.
+  void update_extent() {
+    finish_started();
+    const auto repairs = catalog_->repairs(1);
+    for (const RepairRow& repair : *repairs) {
+      const Extent extent = *catalog_->extent(repair.extent);
+      Extent healed = extent;
+      healed.missing &= healed.missing - 1;
+      healed.wanted = healed.profile;
+      expect(Code{}, catalog_->update_extent(catalog_.loop(), extent, healed));
+    }
+    std::vector<ExtentId> dead;
+    const auto gone = catalog_->dead_extents(INT64_MAX, 3);
+    for (const DeadExtent& extent : *gone) dead.push_back(extent.extent.id);
+    expect(Code{}, catalog_->forget_dead(catalog_.loop(), dead));
+  }
+
+  struct Keys final : ListVisitor {
+    void object(const ListEntry& entry) override {
+      seen.push_back(std::string(entry.key) + "=" + std::string(entry.etag) + "," +
+                     std::to_string(entry.bytes));
+    }
+    void common_prefix(std::string_view) override {}
+    std::vector<std::string> seen;
+  };
+  void compare_objects(const ModelBucket& bucket) {
+    Keys keys;
+    EXPECT_TRUE(catalog_->list(bucket.id, {}, keys));
+    std::vector<std::string> wanted;
+    for (const auto& [key, object] : bucket.objects) {
+      wanted.push_back(key + "=" + object.etag + "," + std::to_string(object.bytes));
+      const auto found = catalog_->object(bucket.id, key);
+      ASSERT_TRUE(found);
+      EXPECT_EQ(found->slices, object.slices);
+      const auto plan = catalog_->plan(found->slices, 0, object.bytes);
+      EXPECT_TRUE(plan);
+    }
+    EXPECT_EQ(keys.seen, wanted);
+  }
+  void compare_uploads(const ModelBucket& bucket) {
+    const auto page = catalog_->uploads(bucket.id, {});
+    ASSERT_TRUE(page);
+    EXPECT_EQ(page->uploads.size(), bucket.uploads.size());
+    for (const Upload& upload : page->uploads) {
+      const auto known = bucket.uploads.find(upload.upload_id);
+      ASSERT_NE(known, bucket.uploads.end());
+      EXPECT_EQ(upload.key, known->second.key);
+      const auto parts = catalog_->parts(upload.upload_id, 0, 10);
+      ASSERT_EQ(parts->parts.size(), known->second.parts.size());
+      for (const Part& part : parts->parts)
+        EXPECT_EQ(part.etag, known->second.parts.at(part.number).etag);
+    }
+  }
+
+  std::mt19937_64 random_;
+  CatalogHarness catalog_;
+  Model model_;
+  int last_upload_ = 0;
+  bool failing_ = false;  // the next commit fails, and with it all that was started together
+  std::vector<Task<Code>> tasks_;
+  std::vector<Code> expected_;
+};
+
+void play(Player& player, kv::MemoryImage* image, int turns) {
+  for (int turn = 0; turn < turns && !testing::Test::HasFailure(); ++turn) {
+    player.play_some(image);
+    if (player.one_in(50)) player.reopen();
+    if (player.one_in(10)) player.compare();
+  }
+  player.compare();
+}
+
+TEST(CatalogModel, RandomOperationsMeanWhatTheModelSays) {
+  for (const kv::Backend& backend : kv::kBackends)
+    for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+      SCOPED_TRACE(std::string(backend.name) + ", seed " + std::to_string(seed));
+      Player player(backend.make(), seed);
+      play(player, nullptr, 150);
+      if (HasFailure()) return;
+    }
+}
+
+TEST(CatalogModel, FailedCommitsChangeNothing) {
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    auto image = std::make_shared<kv::MemoryImage>();
+    Player player(std::make_unique<ImagePlace>(image), seed);
+    play(player, image.get(), 150);
+    if (HasFailure()) return;
+  }
+}
+
+}  // namespace
+}  // namespace hydra::catalog
