@@ -101,6 +101,26 @@ TEST(ServeTest, SurvivesRunningOutOfDescriptors) {
   expect_patience_without_descriptors(*client->loops()[0], server->local_address(), accepted);
 }
 
+Task<void> talk_until_it_breaks(Loop& loop, Address to, std::atomic<int>& talks) {
+  while (co_await talk(loop, to, 3)) ++talks;
+}
+
+TEST(ServeTest, StopsInTheMiddleOfTraffic) {
+  auto server = serving_runtime(2, spawn_echo);
+  auto client = make_runtime(2);
+  ASSERT_TRUE(client->start());
+  std::atomic<int> talks{0};
+  const Address to = server->local_address();
+  for (int i = 0; i < 16; ++i) {
+    Loop& loop = *client->loops()[static_cast<std::size_t>(i) % 2];
+    loop.post([&loop, to, &talks] { loop.spawn(talk_until_it_breaks(loop, to, talks)); });
+  }
+  ASSERT_TRUE(eventually([&] { return talks > 50; }));
+  server->stop();
+  server.reset();
+  client->stop();
+}
+
 class NetTest : public ::testing::Test {
  protected:
   void SetUp() override {
