@@ -58,7 +58,7 @@ TEST(LogFormat, ExampleOfTheDocument) {
   std::vector<std::byte> trailer(trailer_bytes(1));
   encode_trailer(header, Trailer{7, 9, 6, {0xe3069283}}, trailer);
   EXPECT_EQ(trailer.size(), 64u);
-  EXPECT_EQ(hex(ByteView(trailer).first(12)), "485043540100000001000000");
+  EXPECT_EQ(hex(ByteView(trailer).first(12)), "484350540100000001000000");
   EXPECT_EQ(hex(ByteView(trailer).subspan(16, 28)),
             "0700000000000000"
             "0900000000000000"
