@@ -195,6 +195,11 @@ TEST(AwsChunked, DeclaredTrailersAndNothingElseMustArrive) {
         << trailers;
   EXPECT_EQ(decode(unsigned_decoder(5, {}), chunk + trailer + "\r\n").error, Code::kInvalidRequest);
   EXPECT_EQ(decode(trailer_decoder({}), trailer_example()).error, Code::kInvalidRequest);
+  EXPECT_EQ(decode(unsigned_decoder(5, {"x-amz-checksum-crc32", "x-amz-checksum-sha1"}),
+                   chunk + trailer + trailer + "\r\n")
+                .error,
+            Code::kInvalidRequest)
+      << "one twice does not make up for the other";
 }
 
 TEST(AwsChunked, SignedTrailersNeedTheirSignature) {
