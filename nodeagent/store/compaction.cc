@@ -47,7 +47,7 @@ class LogCompaction {
  private:
   Task<Status> copy(const RecordHeader& header);
   Task<Status> copy_payload(std::uint64_t from, const Reservation& to, std::uint64_t bytes);
-  Task<Status> write_trailer(Copy& copy, const ShardEntry& old);
+  Task<Status> write_trailer(Copy& copy, const IndexEntry& old);
   Task<Status> commit_group();
   static Task<void> commit_one(CorePtr core, Copy copy, std::shared_ptr<Status> result);
 
@@ -123,9 +123,9 @@ Task<Status> LogCompaction::copy_payload(std::uint64_t from, const Reservation& 
   co_return Status();
 }
 
-Task<Status> LogCompaction::write_trailer(Copy& copy, const ShardEntry& old) {
+Task<Status> LogCompaction::write_trailer(Copy& copy, const IndexEntry& old) {
   const RecordHeader& header = copy.place.header;
-  auto entry = std::make_shared<ShardEntry>(old);
+  auto entry = std::make_shared<IndexEntry>(old);
   entry->generation = header.generation;
   entry->offset = header.offset;
   entry->record_bytes = header.record_bytes;

@@ -95,7 +95,7 @@ std::string meta_key() { return kMetaKey; }
 std::string first_shard_key() { return std::string(1, static_cast<char>(kShardPrefix)); }
 std::string first_log_key() { return std::string(1, static_cast<char>(kLogPrefix)); }
 
-std::string encode_shard_entry(const ShardEntry& entry) {
+std::string encode_index_entry(const IndexEntry& entry) {
   Value value(kShardFixedBytes + 4 * entry.block_crcs.size(), std::byte{0});
   value.put<std::uint8_t>(kDataShardsAt, entry.layout.profile.k);
   value.put<std::uint8_t>(kParityShardsAt, entry.layout.profile.m);
@@ -111,9 +111,9 @@ std::string encode_shard_entry(const ShardEntry& entry) {
   return value.seal();
 }
 
-Result<ShardEntry> decode_shard_entry(ByteView value) {
+Result<IndexEntry> decode_index_entry(ByteView value) {
   HYDRA_TRY(const ByteView body, open_value(value, kShardFixedBytes));
-  ShardEntry entry;
+  IndexEntry entry;
   entry.layout.profile.k = load_le<std::uint8_t>(body.data() + kDataShardsAt);
   entry.layout.profile.m = load_le<std::uint8_t>(body.data() + kParityShardsAt);
   entry.layout.block_bytes = load_le<std::uint32_t>(body.data() + kBlockBytesAt);

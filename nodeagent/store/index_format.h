@@ -19,7 +19,7 @@ namespace hydra::agent {
 constexpr std::uint8_t kIndexVersion = 1;
 
 // Where a live shard lies; in memory also the memory of a dead one (a tombstone: generation 0).
-struct ShardEntry {
+struct IndexEntry {
   std::uint64_t generation = 0;  // of its log; they begin at 1
   std::uint64_t offset = 0;      // of its record there
   std::uint64_t record_bytes = 0;
@@ -33,7 +33,7 @@ struct ShardEntry {
     return generation == log && offset == record;
   }
   // Whether this one wins over the other.
-  bool newer_than(const ShardEntry& other) const {
+  bool newer_than(const IndexEntry& other) const {
     return order != other.order ? order > other.order : sequence > other.sequence;
   }
 };
@@ -67,8 +67,8 @@ std::string meta_key();
 std::string first_shard_key();
 std::string first_log_key();
 
-std::string encode_shard_entry(const ShardEntry& entry);
-Result<ShardEntry> decode_shard_entry(ByteView value);
+std::string encode_index_entry(const IndexEntry& entry);
+Result<IndexEntry> decode_index_entry(ByteView value);
 std::string encode_log_state(const LogState& state);
 Result<LogState> decode_log_state(std::uint64_t generation, ByteView value);
 std::string encode_index_meta(const IndexMeta& meta);

@@ -125,7 +125,7 @@ TEST(LogFormat, UnknownVersionsAreRefused) {
 }
 
 TEST(IndexFormat, RoundTripAndRefusals) {
-  ShardEntry entry;
+  IndexEntry entry;
   entry.generation = 4;
   entry.offset = 8192;
   entry.record_bytes = 777;
@@ -133,15 +133,15 @@ TEST(IndexFormat, RoundTripAndRefusals) {
   entry.order = 10;
   entry.sequence = 11;
   entry.block_crcs = {1, 2, 3};
-  std::string value = encode_shard_entry(entry);
-  const auto decoded = decode_shard_entry(as_bytes(value));
+  std::string value = encode_index_entry(entry);
+  const auto decoded = decode_index_entry(as_bytes(value));
   ASSERT_TRUE(decoded);
   EXPECT_EQ(decoded->block_crcs, entry.block_crcs);
   EXPECT_EQ(decoded->layout.length, entry.layout.length);
   EXPECT_TRUE(decoded->at(4, 8192));
   for (std::size_t i = 0; i < value.size(); ++i) {
     value[i] ^= 4;
-    EXPECT_FALSE(decode_shard_entry(as_bytes(value))) << i;
+    EXPECT_FALSE(decode_index_entry(as_bytes(value))) << i;
     value[i] ^= 4;
   }
   EXPECT_EQ(parse_shard_key(as_bytes(shard_key(shard_id(5, 3)))), shard_id(5, 3));

@@ -69,8 +69,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   walk(log, node, 64);
   walk(mend(as_bytes(log), node), node, 4096);
   (void)decode_log_header(bytes);
-  if (const auto entry = decode_shard_entry(bytes))
-    require(as_bytes(encode_shard_entry(*entry)).size() == size);
+  if (const auto entry = decode_index_entry(bytes))
+    require(as_bytes(encode_index_entry(*entry)).size() == size);
   (void)decode_log_state(1, bytes);
   (void)decode_index_meta(bytes);
   return 0;

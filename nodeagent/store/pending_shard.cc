@@ -126,7 +126,7 @@ Task<Status> PendingRecord::commit() {
     core_->commits.give_up(sequence);
     co_return failed_;
   }
-  auto entry = std::make_shared<ShardEntry>();
+  auto entry = std::make_shared<IndexEntry>();
   entry->generation = reservation_.header.generation;
   entry->offset = reservation_.header.offset;
   entry->record_bytes = reservation_.header.record_bytes;
@@ -183,7 +183,7 @@ Task<Status> free_shard(CorePtr core, ShardId id) {
   header.type = RecordType::kTombstone;
   header.shard = id;
   header.sequence = core->commits.next_sequence();
-  auto tombstone = std::make_shared<ShardEntry>();
+  auto tombstone = std::make_shared<IndexEntry>();
   tombstone->order = header.sequence;
   tombstone->sequence = header.sequence;
   core->commits.apply(id, std::move(tombstone));

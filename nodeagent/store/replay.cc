@@ -166,7 +166,7 @@ void Replay::take_shard(const LogPtr& log, const LogWalker::Shard& shard) {
   last_ = std::max(last_, trailer.sequence);
   durable_ = std::max(durable_, trailer.durable);
   if (trailer.sequence <= checkpoint_sequence_) return;
-  auto entry = std::make_shared<ShardEntry>();
+  auto entry = std::make_shared<IndexEntry>();
   entry->generation = header.generation;
   entry->offset = header.offset;
   entry->record_bytes = header.record_bytes;
@@ -189,7 +189,7 @@ void Replay::apply_proven() {
 void Replay::take_tombstone(const RecordHeader& header) {
   last_ = std::max(last_, header.sequence);
   if (header.sequence <= checkpoint_sequence_) return;
-  auto entry = std::make_shared<ShardEntry>();
+  auto entry = std::make_shared<IndexEntry>();
   entry->order = header.sequence;
   entry->sequence = header.sequence;
   core_->commits.apply(header.shard, std::move(entry));

@@ -12,8 +12,8 @@ Result<EntryPtr> ShardIndex::find_any(const ShardId& id) const {
   const std::string key = shard_key(id);
   HYDRA_TRY(const auto value, snapshot->get(as_bytes(key)));
   if (!value) return EntryPtr();
-  HYDRA_TRY(ShardEntry entry, decode_shard_entry(*value));
-  return EntryPtr(std::make_shared<const ShardEntry>(std::move(entry)));
+  HYDRA_TRY(IndexEntry entry, decode_index_entry(*value));
+  return EntryPtr(std::make_shared<const IndexEntry>(std::move(entry)));
 }
 
 Result<EntryPtr> ShardIndex::find(const ShardId& id) const {
@@ -45,7 +45,7 @@ class TableWalk {
 }  // namespace
 
 Status ShardIndex::scan(std::optional<ShardId> after,
-                        const std::function<bool(const ShardId&, const ShardEntry&)>& visit) const {
+                        const std::function<bool(const ShardId&, const IndexEntry&)>& visit) const {
   TableWalk recent(recent_.get(), after);
   TableWalk flushing(flushing_.get(), after);
   HYDRA_TRY(const auto snapshot, kv_->snapshot());
@@ -76,8 +76,8 @@ Status ShardIndex::scan(std::optional<ShardId> after,
     if (recent.valid() && recent.id() == *id) recent.next();
     if (stored && *stored == *id) {
       if (!entry) {
-        HYDRA_TRY(ShardEntry decoded, decode_shard_entry(cursor->value()));
-        entry = std::make_shared<const ShardEntry>(std::move(decoded));
+        HYDRA_TRY(IndexEntry decoded, decode_index_entry(cursor->value()));
+        entry = std::make_shared<const IndexEntry>(std::move(decoded));
       }
       HYDRA_CHECK_OK(step());
     }
@@ -103,7 +103,7 @@ Status ShardIndex::write_checkpoint(const Checkpoint& checkpoint) {
     if (entry->tombstone())
       HYDRA_CHECK_OK(transaction->erase(as_bytes(key)));
     else
-      HYDRA_CHECK_OK(transaction->put(as_bytes(key), as_bytes(encode_shard_entry(*entry))));
+      HYDRA_CHECK_OK(transaction->put(as_bytes(key), as_bytes(encode_index_entry(*entry))));
   }
   for (const LogState& log : checkpoint.logs)
     HYDRA_CHECK_OK(

@@ -14,7 +14,7 @@
 
 namespace hydra::agent {
 
-using EntryPtr = std::shared_ptr<const ShardEntry>;
+using EntryPtr = std::shared_ptr<const IndexEntry>;
 
 class ShardIndex {
  public:
@@ -39,7 +39,7 @@ class ShardIndex {
   void put(const ShardId& id, EntryPtr entry);
   // Live shards in id order after `after`. Calls visit until it returns false.
   Status scan(std::optional<ShardId> after,
-              const std::function<bool(const ShardId&, const ShardEntry&)>& visit) const;
+              const std::function<bool(const ShardId&, const IndexEntry&)>& visit) const;
 
   std::size_t changes() const { return recent_->size(); }
   bool flushing() const { return flushing_ != nullptr; }

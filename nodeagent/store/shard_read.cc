@@ -32,7 +32,7 @@ Range range_of(const erasure::Layout& layout, std::uint64_t offset, std::uint64_
 }
 
 // Cuts the blocks that were read down to the range, verifying those that are not returned whole.
-Result<ShardPieces> cut_pieces(const ShardEntry& entry, const Range& range, Buffer blocks) {
+Result<ShardPieces> cut_pieces(const IndexEntry& entry, const Range& range, Buffer blocks) {
   ShardPieces out;
   for (std::uint32_t block = range.first_block; block < range.last_block; ++block) {
     const std::uint64_t begin = entry.layout.block_shard_offset(block);
@@ -63,12 +63,12 @@ Task<Status> read_exactly(LogPtr log, MutableBytes into, std::uint64_t offset) {
 }
 
 // Whether the entry was freed or moved while it was read, so that what was read means nothing.
-bool outdated(const CorePtr& core, const ShardId& id, const ShardEntry& entry) {
+bool outdated(const CorePtr& core, const ShardId& id, const IndexEntry& entry) {
   const auto now = core->index.find(id);
   return now && (!*now || !(*now)->at(entry.generation, entry.offset));
 }
 
-Task<Result<ShardPieces>> read_entry(const CorePtr& core, const ShardEntry& entry,
+Task<Result<ShardPieces>> read_entry(const CorePtr& core, const IndexEntry& entry,
                                      std::uint64_t offset, std::uint64_t length) {
   if (offset >= entry.layout.shard_bytes() || length == 0) co_return ShardPieces{};
   const LogPtr log = core->logs.find(entry.generation);
@@ -83,7 +83,7 @@ Task<Result<ShardPieces>> read_entry(const CorePtr& core, const ShardEntry& entr
 
 // The header and trailer on the disk must still say what the index says, or a rebuild of it would
 // lose the shard.
-Task<Status> verify_frame(const LogPtr& log, const ShardId& id, const ShardEntry& entry) {
+Task<Status> verify_frame(const LogPtr& log, const ShardId& id, const IndexEntry& entry) {
   RecordHeaderBytes header_bytes;
   HYDRA_CO_CHECK_OK(co_await read_exactly(log, header_bytes, entry.offset));
   HYDRA_CO_TRY(const RecordHeader header, decode_record_header(header_bytes));
@@ -101,7 +101,7 @@ Task<Status> verify_frame(const LogPtr& log, const ShardId& id, const ShardEntry
   co_return Status();
 }
 
-Task<Status> verify_entry(const CorePtr& core, const ShardId& id, const ShardEntry& entry) {
+Task<Status> verify_entry(const CorePtr& core, const ShardId& id, const IndexEntry& entry) {
   const LogPtr log = core->logs.find(entry.generation);
   if (!log || !log->file) co_return fail(Code::kCorrupt, "the log of the shard is lost");
   HYDRA_CO_CHECK_OK(co_await verify_frame(log, id, entry));

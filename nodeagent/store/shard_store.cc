@@ -66,7 +66,7 @@ Result<std::vector<ShardInfo>> LogShardStore::list(std::optional<ShardId> after,
                                                    std::size_t limit) {
   std::vector<ShardInfo> shards;
   if (limit == 0) return shards;
-  HYDRA_CHECK_OK(core_->index.scan(after, [&](const ShardId& id, const ShardEntry& entry) {
+  HYDRA_CHECK_OK(core_->index.scan(after, [&](const ShardId& id, const IndexEntry& entry) {
     shards.push_back({id, entry.layout, entry.layout.shard_bytes()});
     return shards.size() < limit;
   }));
