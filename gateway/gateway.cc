@@ -1,6 +1,7 @@
 #include "gateway/gateway.h"
 
 #include "base/log.h"
+#include "gateway/admin/public_pages.h"
 
 namespace hydra {
 
@@ -38,6 +39,10 @@ Task<Result<std::unique_ptr<Gateway>>> Gateway::start(std::span<Loop* const> loo
       new Gateway(std::move(options), std::move(keys), std::move(catalog)));
   Gateway& self = *gateway;
   for (Loop* loop : loops) self.workers_.push_back(std::make_unique<Worker>(*loop, self));
+  self.sources_ = {self.catalog_.get(), &self.board_, self.options_.store.profile, {}};
+  for (auto& worker : self.workers_)
+    self.sources_.workers.push_back(
+        {&worker->loop, &worker->grid, &worker->store, worker->server.get()});
 
   const erasure::Profile profile = self.options_.store.profile;
   self.membership_ = std::make_unique<object::Membership>(
@@ -62,8 +67,11 @@ Task<Result<std::unique_ptr<Gateway>>> Gateway::start(std::span<Loop* const> loo
 }
 
 Task<void> Gateway::answer(Gateway* self, Worker* worker, http::Exchange& exchange) {
-  (void)self;
-  co_await worker->service.handle(exchange);
+  const admin::Page page = admin::page_of(exchange.request());
+  if (page != admin::Page::kNone && page != admin::Page::kMetrics)
+    co_await admin::answer_health(self->sources_, page, exchange);
+  else
+    co_await worker->service.handle(exchange);
 }
 
 void Gateway::serve(Loop& loop, std::unique_ptr<Stream> stream) {

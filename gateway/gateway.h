@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "gateway/admin/observe.h"
 #include "gateway/catalog/catalog.h"
 #include "gateway/http/connection.h"
 #include "gateway/object/collector.h"
@@ -71,6 +72,7 @@ class Gateway {
   std::unique_ptr<catalog::Catalog> catalog_;
   object::PlacementBoard board_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  admin::Sources sources_;  // complete once workers_ is
   std::unique_ptr<object::Membership> membership_;
   std::unique_ptr<object::Collector> collector_;
   std::unique_ptr<agent::GridServer> door_;

@@ -1,0 +1,149 @@
+#include "gateway/admin/observe.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_set>
+
+namespace hydra::admin {
+
+namespace {
+
+WorkerSample sample(const WorkerParts& parts) {
+  WorkerSample sample;
+  sample.taken = true;
+  sample.now = parts.loop->now();
+  sample.nodes = parts.grid->nodes();
+  sample.store = parts.store->counters();
+  sample.budget_bytes = parts.store->options().budget_bytes;
+  sample.budget_free = parts.store->budget_free();
+  sample.connections = parts.server->open_connections();
+  return sample;
+}
+
+// One look at all workers; alive until the last of them has answered, also when the asker has gone.
+struct Round {
+  Round(Loop& home, std::size_t workers) : samples(workers), left(workers), done(home) {}
+  std::vector<WorkerSample> samples;  // on the home loop
+  std::size_t left;
+  Event done;
+};
+
+std::size_t count_writers(const object::PlacementView& view,
+                          const std::vector<agent::NodeView>& nodes) {
+  return static_cast<std::size_t>(std::ranges::count_if(nodes, [&](const agent::NodeView& node) {
+    const placement::Node* placed = view.map.find(node.id);
+    return placed != nullptr && placed->share() > 0 && !node.load.fenced &&
+           node.state == agent::NodeState::kHealthy;
+  }));
+}
+
+NodeStatus node_status(const catalog::NodeRow& row, const WorkerSample& sample) {
+  NodeStatus node;
+  node.id = row.id;
+  node.name = row.name;
+  node.zone = row.zone;
+  node.draining = row.draining;
+  node.capacity_bytes = row.capacity_bytes;
+  const auto view = std::ranges::find(sample.nodes, row.id, &agent::NodeView::id);
+  if (view == sample.nodes.end()) return node;
+  node.seen = true;
+  node.version = view->description.version;
+  node.state = view->state;
+  node.heartbeat_age_ms = std::max<Nanos>(0, sample.now - view->last_heartbeat) / kMillisecond;
+  node.latency_p50_us = view->latency_p50 / kMicrosecond;
+  node.latency_p95_us = view->latency_p95 / kMicrosecond;
+  node.load = view->load;
+  return node;
+}
+
+int shards_to_spare(const catalog::Extent& extent, const std::unordered_set<NodeId>& away) {
+  int spare = extent.profile.m;
+  for (std::size_t i = 0; i < extent.nodes.size(); ++i)
+    if ((extent.missing >> i & 1) != 0 || away.contains(extent.nodes[i])) --spare;
+  return spare;
+}
+
+Result<RepairOutlook> look_at_repairs(catalog::Catalog& catalog, const GridStatus& status,
+                                      std::size_t examined) {
+  RepairOutlook outlook;
+  if (status.totals.repairs == 0) return outlook;
+  std::unordered_set<NodeId> away;
+  for (const auto& node : status.nodes)
+    if (!node.well()) away.insert(node.id);
+  HYDRA_TRY(const auto queue, catalog.repairs(examined + 1));
+  for (std::size_t i = 0; i < queue.size() && i < examined; ++i) {
+    const auto extent = catalog.extent(queue[i].extent);
+    if (!extent && extent.error().code == Code::kNotFound) continue;  // gone meanwhile
+    if (!extent) return fail(extent.error());
+    const int spare = shards_to_spare(*extent, away);
+    outlook.worst_now = std::min(outlook.worst_now.value_or(spare), spare);
+  }
+  if (queue.size() > examined) outlook.rest_spare = queue.back().spare;
+  return outlook;
+}
+
+}  // namespace
+
+Task<std::vector<WorkerSample>> sample_workers(const Sources& sources, Loop& home,
+                                               Deadline deadline) {
+  const auto round = std::make_shared<Round>(home, sources.workers.size());
+  for (std::size_t i = 0; i < sources.workers.size(); ++i)
+    sources.workers[i].loop->post([round, parts = &sources.workers[i], home = &home, i] {
+      home->post([round, sample = sample(*parts), i]() mutable {
+        round->samples[i] = std::move(sample);
+        if (--round->left == 0) round->done.set();
+      });
+    });
+  (void)co_await round->done.wait(deadline);  // those that are late are seen as untaken
+  co_return round->samples;
+}
+
+std::optional<std::string> why_not_ready(const Sources& sources,
+                                         const std::vector<WorkerSample>& samples) {
+  if (const auto totals = sources.catalog->totals(); !totals)
+    return "the catalog cannot be read: " + std::string(code_name(totals.error().code));
+  const auto view = sources.board->current();
+  if (view == nullptr) return "no node has joined yet";
+  const auto needed = static_cast<std::size_t>(sources.profile.m) + 1;
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    if (!samples[i].taken) return fmt::format("worker {} does not answer", i);
+    const std::size_t writers = count_writers(*view, samples[i].nodes);
+    if (writers < needed)
+      return fmt::format("worker {} can write to {} nodes, profile {} needs {}", i, writers,
+                         sources.profile.to_string(), needed);
+  }
+  return std::nullopt;
+}
+
+Result<GridStatus> status_of(const Sources& sources, const std::vector<WorkerSample>& samples,
+                             std::size_t examined) {
+  GridStatus status;
+  status.version = HYDRA_VERSION;
+  status.cluster = sources.catalog->cluster().to_string();
+  status.profile = sources.profile;
+  HYDRA_TRY(const auto totals, sources.catalog->totals());
+  status.totals = {.buckets = totals.buckets,
+                   .objects = totals.objects,
+                   .uploads = totals.uploads,
+                   .extents = totals.extents,
+                   .extent_bytes = totals.extent_bytes,
+                   .dead_extents = totals.dead_extents,
+                   .repairs = totals.repairs};
+  status.capacity.stored_bytes = totals.object_bytes;
+  const auto view = sources.board->current();
+  if (view != nullptr) status.ring_epoch = view->ring.epoch();
+  HYDRA_TRY(const auto rows, sources.catalog->nodes());
+  for (const auto& row : rows) {
+    NodeStatus node = node_status(row, samples.front());
+    const placement::Node* placed = view == nullptr ? nullptr : view->map.find(row.id);
+    node.placed = placed != nullptr && placed->share() > 0;
+    status.nodes.push_back(std::move(node));
+  }
+  HYDRA_TRY(const auto repairs, look_at_repairs(*sources.catalog, status, examined));
+  measure_capacity(status);
+  assess(status, repairs);
+  return status;
+}
+
+}  // namespace hydra::admin

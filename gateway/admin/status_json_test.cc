@@ -1,0 +1,88 @@
+#include "gateway/admin/status_json.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace hydra::admin {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+GridStatus example() {
+  GridStatus status;
+  status.verdict = Verdict::kAtRisk;
+  status.reasons = {"one", "two"};
+  status.version = "1.2.3";
+  status.cluster = "00ff";
+  status.profile = {4, 2};
+  status.write_profile = erasure::Profile{2, 2};
+  status.nodes_may_fail = 1;
+  status.ring_epoch = 7;
+  status.capacity = {1ull << 60, 2, 3, 4, 5};
+  status.totals = {1, 2, 3, 4, 5, 6, 7};
+  NodeStatus node;
+  node.id = 3;
+  node.name = "agent \"3\"";
+  node.zone = "west";
+  node.version = "1.2.2";
+  node.state = agent::NodeState::kSuspect;
+  node.draining = node.placed = node.seen = true;
+  node.capacity_bytes = 1000;
+  node.heartbeat_age_ms = 3500;
+  node.latency_p50_us = 250;
+  node.latency_p95_us = 1900;
+  node.load = {400, 600, 12, 13, 14, 15, true};
+  status.nodes = {node, NodeStatus{.id = 4, .name = "agent-4"}};
+  return status;
+}
+
+TEST(StatusJson, EverythingIsReadBack) {
+  const GridStatus status = example();
+  const auto read = parse_status(to_json(status));
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(*read, status);
+}
+
+TEST(StatusJson, RefusedWritesHaveNoProfile) {
+  GridStatus status = example();
+  status.write_profile.reset();
+  EXPECT_THAT(to_json(status), HasSubstr("\"write_profile\": null"));
+  EXPECT_EQ(*parse_status(to_json(status)), status);
+}
+
+TEST(StatusJson, UnknownMembersArePassedOver) {
+  std::string json = to_json(example());
+  json.insert(1, "\"from_the_future\": [1],");
+  EXPECT_EQ(*parse_status(json), example());
+}
+
+TEST(StatusJson, WhatIsNoStatusIsRefused) {
+  std::string json = to_json(example());
+  json.replace(json.find("at risk"), 7, "at rest");
+  for (const std::string& text :
+       {std::string(), std::string("[]"), std::string("{}"), std::string("{\"verdict\": 3}"), json})
+    EXPECT_EQ(parse_status(text).error().code, Code::kInvalidArgument) << text;
+}
+
+TEST(StatusJson, BrokenTextOfAnAgentDoesNotBreakTheAnswer) {
+  GridStatus status = example();
+  status.nodes[0].name = "\xff\xfe";
+  EXPECT_TRUE(parse_status(to_json(status)));
+}
+
+TEST(StatusJson, PublicFormNamesNobody) {
+  const std::string json = to_public_json(example());
+  EXPECT_THAT(json, HasSubstr("\"verdict\": \"at risk\""));
+  EXPECT_THAT(json, HasSubstr("\"suspect\": 1"));
+  EXPECT_THAT(json, HasSubstr("\"down\": 1"));
+  for (const char* secret : {"agent", "west", "00ff", "1.2.3"})
+    EXPECT_THAT(json, Not(HasSubstr(secret)));
+}
+
+TEST(StatusJson, UnavailableSaysWhy) {
+  EXPECT_THAT(unavailable_json("a \"quoted\" reason"), HasSubstr("a \\\"quoted\\\" reason"));
+}
+
+}  // namespace
+}  // namespace hydra::admin
