@@ -96,15 +96,14 @@ std::uint64_t usable_bytes(erasure::Profile profile, std::span<const std::uint64
   const auto fitting = erasure::profile_for(profile, rooms.size());
   if (!fitting) return 0;
   const auto width = static_cast<std::uint64_t>(fitting->shards());
-  // With so many bytes in each shard column, a node can hold no more than one column of every
-  // extent. The largest depth is sought that the rooms can fill.
-  const auto fits = [&](std::uint64_t depth) {
+  // With so many rows of one byte a shard, a node holds at most one byte of each.
+  const auto fits = [&](std::uint64_t rows) {
     std::uint64_t total = 0;
-    for (const std::uint64_t room : rooms) total += std::min(room, depth);
-    return total / width >= depth;
+    for (const std::uint64_t room : rooms) total += std::min(room, rows);
+    return total / width >= rows;
   };
   std::uint64_t low = 0;
-  std::uint64_t high = *std::ranges::max_element(rooms);
+  std::uint64_t high = std::accumulate(rooms.begin(), rooms.end(), std::uint64_t{0}) / width;
   while (low < high) {
     const std::uint64_t middle = low + (high - low + 1) / 2;
     if (fits(middle))
