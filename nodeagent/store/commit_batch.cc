@@ -22,15 +22,12 @@ Task<Status> CommitBatch::commit(Reservation reservation, EntryPtr entry,
   waiting_.push_back(member);
   if (!running_) {
     running_ = true;
-    idle_.reset();
     // Runs only while a member waits, and every waiting caller keeps the store alive.
     loop_.spawn(run());
   }
   co_await member->done.wait();
   co_return member->status;
 }
-
-Task<void> CommitBatch::wait_idle() { co_await idle_.wait(); }
 
 Task<void> CommitBatch::run() {
   while (!waiting_.empty()) {
@@ -39,7 +36,6 @@ Task<void> CommitBatch::run() {
     for (const MemberPtr& member : members) settle(*member, durable);
   }
   running_ = false;
-  idle_.set();
 }
 
 Task<Status> CommitBatch::make_durable(const std::vector<MemberPtr>& members) {
@@ -87,6 +83,7 @@ void CommitBatch::apply(const ShardId& id, EntryPtr entry) {
   if (!entry->tombstone())
     if (const LogPtr log = logs_.find(entry->generation)) log->live_bytes += entry->record_bytes;
   if (current && !current->tombstone()) {
+    ++removals_;
     if (const LogPtr log = logs_.find(current->generation))
       log->live_bytes -= std::min(log->live_bytes, current->record_bytes);
     retire({current->generation, current->offset, current->record_bytes});

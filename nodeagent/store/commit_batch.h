@@ -25,9 +25,7 @@ struct DeadRecord {
 class CommitBatch {
  public:
   CommitBatch(Loop& loop, LogSet& logs, ShardIndex& index)
-      : loop_(loop), logs_(logs), index_(index), idle_(loop) {
-    idle_.set();
-  }
+      : loop_(loop), logs_(logs), index_(index) {}
 
   // The number of a commit that is about to write its trailer. It stays open until commit() or
   // give_up().
@@ -45,13 +43,14 @@ class CommitBatch {
   // there. kFenced, kNoSpace.
   Task<Status> commit(Reservation reservation, EntryPtr entry,
                       std::optional<std::pair<std::uint64_t, std::uint64_t>> replaces);
-  Task<void> wait_idle();
 
   // Makes `entry` (which may be a tombstone) the shard's newest, unless there is a newer one; what
   // lost is dead.
   void apply(const ShardId& id, EntryPtr entry);
   // Notes that nothing refers to the record any more.
   void retire(const DeadRecord& record);
+  // How many records have been replaced or forgotten since open.
+  std::uint64_t removals() const { return removals_; }
   std::vector<DeadRecord> take_dead() { return std::exchange(dead_, {}); }
   void put_back_dead(std::vector<DeadRecord> dead);
 
@@ -78,8 +77,8 @@ class CommitBatch {
   std::set<std::uint64_t> open_;
   std::vector<MemberPtr> waiting_;
   bool running_ = false;
-  Event idle_;
   std::vector<DeadRecord> dead_;
+  std::uint64_t removals_ = 0;
 };
 
 }  // namespace hydra::agent

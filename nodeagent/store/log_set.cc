@@ -40,9 +40,8 @@ LogState Log::state() const {
   LogState state;
   state.generation = generation;
   state.log_bytes = log_bytes;
-  state.scan_from = tail;
+  state.scan_from = settled;
   if (!open.empty()) state.scan_from = std::min(state.scan_from, *open.begin());
-  if (!unwritten.empty()) state.scan_from = std::min(state.scan_from, unwritten.begin()->first);
   state.tail = tail;
   state.live_bytes = live_bytes;
   state.punched_bytes = punched_bytes;
@@ -79,10 +78,9 @@ void LogSet::fence(std::string reason) {
   loop_.spawn(write_fence_marker(loop_, store_directory_, *fenced_));
 }
 
-std::uint64_t LogSet::physical_bytes() const {
-  std::uint64_t sum = 0;
-  for (const auto& [generation, log] : logs_) sum += log->physical_bytes();
-  return sum;
+void LogSet::adopt(LogPtr log) {
+  physical_ += log->physical_bytes();
+  logs_[log->generation] = std::move(log);
 }
 
 std::uint64_t LogSet::live_bytes() const {
@@ -202,7 +200,7 @@ Task<Result<LogPtr>> LogSet::create(std::uint64_t log_bytes) {
     co_return fail(std::move(prepared).error());
   }
   disk_free_ -= std::min(disk_free_, log_bytes);
-  logs_[log->generation] = log;
+  adopt(log);
   co_return log;
 }
 
@@ -251,6 +249,7 @@ Task<Status> LogSet::sync(LogPtr log) {
   if (fenced()) co_return fail(fence_error());
   log->dirty = false;
   ++syncs_;
+  const std::uint64_t written = log->unwritten.empty() ? log->tail : log->unwritten.begin()->first;
   auto synced = co_await log->file->sync();
   if (!synced) {
     fence("sync failed: " + synced.error().message);
@@ -258,6 +257,7 @@ Task<Status> LogSet::sync(LogPtr log) {
   }
   // Another sync may have failed meanwhile, and then this one proves nothing.
   if (fenced()) co_return fail(fence_error());
+  log->settled = std::max(log->settled, written);
   co_return Status();
 }
 
@@ -287,15 +287,18 @@ Task<Status> LogSet::seal(LogPtr log, std::uint64_t sequence) {
 
 Task<void> LogSet::punch(LogPtr log, std::uint64_t first, std::uint64_t last) {
   if (fenced() || first >= last) co_return;
-  ++log->punches;
   if (auto punched = co_await log->file->punch_hole(first, last - first); !punched) co_return;
-  log->punched_bytes = std::min(log->log_bytes, log->punched_bytes + (last - first));
-  disk_free_ += last - first;
+  const std::uint64_t bytes = std::min(last - first, log->physical_bytes());
+  log->punched_bytes += bytes;
+  disk_free_ += bytes;
+  // Unless the log was dropped meanwhile.
+  if (find(log->generation) == log) physical_ -= bytes;
 }
 
 Task<Status> LogSet::drop(LogPtr log) {
   HYDRA_ASSERT(log != active_);
   logs_.erase(log->generation);
+  physical_ -= log->physical_bytes();
   HYDRA_CO_CHECK_OK(co_await loop_.disk().remove(log->path));
   disk_free_ += log->physical_bytes();
   co_return Status();

@@ -28,13 +28,13 @@ struct Log {
   std::string path;
   std::unique_ptr<File> file;
   std::uint64_t log_bytes = 0;
-  std::uint64_t tail = kFirstRecord;  // where the next record would begin
-  std::uint64_t live_bytes = 0;       // of records the index refers to
-  std::uint64_t punched_bytes = 0;    // given back to the file system
-  std::uint64_t punches = 0;          // since open; a reader looks whether it moved
-  bool sealed = false;                // takes no more records
-  bool dirty = false;                 // has writes that no sync has covered
-  bool keep = false;                  // compaction failed on it: leave it alone
+  std::uint64_t tail = kFirstRecord;     // where the next record would begin
+  std::uint64_t settled = kFirstRecord;  // the headers before it are known to be durable
+  std::uint64_t live_bytes = 0;          // of records the index refers to
+  std::uint64_t punched_bytes = 0;       // given back to the file system
+  bool sealed = false;                   // takes no more records
+  bool dirty = false;                    // has writes that no sync has covered
+  bool keep = false;                     // compaction failed on it: leave it alone
   std::map<std::uint64_t, RecordHeaderBytes> unwritten;  // reserved headers by offset
   int header_writers = 0;                                // write_headers calls under way
   std::set<std::uint64_t> open;  // reserved, neither committed nor abandoned
@@ -72,7 +72,7 @@ class LogSet {
 
   // For replay: adds a log found on the disk; chooses the active one; sets what the next one is
   // called.
-  void adopt(LogPtr log) { logs_[log->generation] = std::move(log); }
+  void adopt(LogPtr log);
   void activate(LogPtr log) { active_ = std::move(log); }
   std::uint64_t next_generation() const { return next_generation_; }
   void set_next_generation(std::uint64_t generation) { next_generation_ = generation; }
@@ -99,7 +99,7 @@ class LogSet {
   // Asks the file system again what it has.
   Task<void> refresh_space();
   std::uint64_t capacity_bytes() const;
-  std::uint64_t physical_bytes() const;
+  std::uint64_t physical_bytes() const { return physical_; }
   std::uint64_t live_bytes() const;
   std::uint64_t free_bytes() const;
 
@@ -134,6 +134,7 @@ class LogSet {
   std::map<std::uint64_t, LogPtr> logs_;
   LogPtr active_;
   std::uint64_t next_generation_ = 1;
+  std::uint64_t physical_ = 0;  // of all logs
   std::uint64_t disk_free_ = 0;
   Semaphore rotating_;
   std::function<std::uint64_t()> sequence_;

@@ -56,6 +56,7 @@ Status PendingRecord::check_block(ByteView block, std::uint32_t crc) const {
 Task<Status> PendingRecord::append(ByteView block, std::uint32_t crc32c) {
   if (!failed_) co_return failed_;
   if (settled_) co_return fail(Code::kInvalidArgument, "the shard is committed");
+  const Operation operation(core_);
   failed_ = core_->check_open();
   if (failed_) failed_ = check_block(block, crc32c);
   if (!failed_) co_return failed_;
@@ -114,6 +115,7 @@ Task<Status> PendingRecord::write_trailer(std::uint64_t sequence) {
 Task<Status> PendingRecord::commit() {
   if (!failed_) co_return failed_;
   if (settled_) co_return fail(Code::kInvalidArgument, "the shard is committed already");
+  const Operation operation(core_);
   failed_ = core_->check_open();
   if (failed_ && block_crcs_.size() != layout().stripes())
     failed_ = fail(Code::kInvalidArgument, "the shard is not complete");
@@ -158,6 +160,7 @@ Status check_layout(ShardId id, const erasure::Layout& layout) {
 
 Task<Result<std::unique_ptr<PendingShard>>> begin_shard(CorePtr core, ShardId id,
                                                         erasure::Layout layout) {
+  const Operation operation(core);
   HYDRA_CO_CHECK_OK(core->check_open());
   HYDRA_CO_CHECK_OK(check_layout(id, layout));
   RecordHeader header;
@@ -165,13 +168,17 @@ Task<Result<std::unique_ptr<PendingShard>>> begin_shard(CorePtr core, ShardId id
   header.shard = id;
   header.layout = layout;
   header.shard_bytes = layout.shard_bytes();
-  HYDRA_CO_TRY(Reservation place, co_await core->logs.reserve(header, Purpose::kShard));
-  std::unique_ptr<PendingShard> pending =
-      std::make_unique<PendingRecord>(std::move(core), std::move(place));
+  auto place = co_await core->logs.reserve(header, Purpose::kShard);
+  if (!place) {
+    if (place.error().code == Code::kNoSpace) core->wake_upkeep.set();  // dead space may be about
+    co_return fail(std::move(place).error());
+  }
+  std::unique_ptr<PendingShard> pending = std::make_unique<PendingRecord>(core, std::move(*place));
   co_return pending;
 }
 
 Task<Status> free_shard(CorePtr core, ShardId id) {
+  const Operation operation(core);
   HYDRA_CO_CHECK_OK(core->check_open());
   HYDRA_CO_CHECK_OK(co_await wait_for_checkpoint(core));
   auto found = core->index.find(id);

@@ -128,6 +128,7 @@ Task<Status> Replay::open_log(std::uint64_t generation) {
     const LogState& state = known->second;
     seen_[generation].known = true;
     log->tail = state.tail;
+    log->settled = state.scan_from;
     log->live_bytes = state.live_bytes;
     log->punched_bytes = std::min(state.punched_bytes, log->log_bytes);
     log->sealed = state.sealed;

@@ -51,6 +51,8 @@ class ShardIndex {
   // After it was written (ok), or failed: then the changes wait for the next one.
   void end_checkpoint(bool ok);
 
+  // Lets go of the key-value store. No call after it.
+  void close() { kv_.reset(); }
   // Forgets everything, to be rebuilt. Blocks.
   Status clear();
   // The last checkpoint's own rows. nothing: incomplete. kCorrupt: rebuild. Blocks.

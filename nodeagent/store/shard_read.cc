@@ -62,8 +62,11 @@ Task<Status> read_exactly(LogPtr log, MutableBytes into, std::uint64_t offset) {
   co_return Status();
 }
 
-// Whether the entry was freed or moved while it was read, so that what was read means nothing.
-bool outdated(const CorePtr& core, const ShardId& id, const IndexEntry& entry) {
+// Whether the entry was freed or moved since `before` removals, so that what was read means
+// nothing.
+bool outdated(const CorePtr& core, const ShardId& id, const IndexEntry& entry,
+              std::uint64_t before) {
+  if (core->commits.removals() == before) return false;
   const auto now = core->index.find(id);
   return now && (!*now || !(*now)->at(entry.generation, entry.offset));
 }
@@ -120,22 +123,26 @@ Task<Status> verify_entry(const CorePtr& core, const ShardId& id, const IndexEnt
 
 Task<Result<ShardPieces>> read_shard(CorePtr core, ShardId id, std::uint64_t offset,
                                      std::uint64_t length) {
+  const Operation operation(core);
   for (;;) {
     if (core->closed) co_return fail(Code::kClosed, "the store is closed");
     HYDRA_CO_TRY(const EntryPtr entry, core->index.find(id));
     if (!entry) co_return fail(Code::kNotFound, "no such shard");
+    const std::uint64_t removals = core->commits.removals();
     auto pieces = co_await read_entry(core, *entry, offset, length);
-    if (!outdated(core, id, *entry)) co_return pieces;
+    if (!outdated(core, id, *entry, removals)) co_return pieces;
   }
 }
 
 Task<Status> verify_shard(CorePtr core, ShardId id) {
+  const Operation operation(core);
   for (;;) {
     if (core->closed) co_return fail(Code::kClosed, "the store is closed");
     HYDRA_CO_TRY(const EntryPtr entry, core->index.find(id));
     if (!entry) co_return fail(Code::kNotFound, "no such shard");
+    const std::uint64_t removals = core->commits.removals();
     Status verified = co_await verify_entry(core, id, *entry);
-    if (!outdated(core, id, *entry)) co_return verified;
+    if (!outdated(core, id, *entry, removals)) co_return verified;
   }
 }
 

@@ -47,6 +47,7 @@ LogShardStore::~LogShardStore() {
 
 Task<Status> LogShardStore::set_cluster(ClusterId cluster) {
   const CorePtr core = core_;
+  const Operation operation(core);
   HYDRA_CO_CHECK_OK(core->check_open());
   if (core->cluster == cluster) co_return Status();
   if (core->cluster) co_return fail(Code::kConflict, "the device belongs to another grid");
@@ -57,6 +58,7 @@ Task<Status> LogShardStore::set_cluster(ClusterId cluster) {
 }
 
 Result<ShardInfo> LogShardStore::info(ShardId id) {
+  if (core_->closed) return fail(Code::kClosed, "the store is closed");
   HYDRA_TRY(const EntryPtr entry, core_->index.find(id));
   if (!entry) return fail(Code::kNotFound, "no such shard");
   return ShardInfo{id, entry->layout, entry->layout.shard_bytes()};
@@ -64,6 +66,7 @@ Result<ShardInfo> LogShardStore::info(ShardId id) {
 
 Result<std::vector<ShardInfo>> LogShardStore::list(std::optional<ShardId> after,
                                                    std::size_t limit) {
+  if (core_->closed) return fail(Code::kClosed, "the store is closed");
   std::vector<ShardInfo> shards;
   if (limit == 0) return shards;
   HYDRA_CHECK_OK(core_->index.scan(after, [&](const ShardId& id, const IndexEntry& entry) {
@@ -79,9 +82,11 @@ Task<Status> LogShardStore::close() {
   core->closed = true;
   core->wake_upkeep.set();
   co_await core->upkeep_ended.wait();
-  co_await core->commits.wait_idle();
+  // The mark of a clean end says that nothing follows, so nothing may be on its way.
+  co_await core->quiet.wait();
   Status done;
   if (!core->logs.fenced()) done = co_await checkpoint(core, true);
+  core->index.close();
   core->lock.reset();
   co_return done;
 }

@@ -26,9 +26,11 @@ struct StoreCore {
         commits(owner, logs, index),
         checkpointing(owner, 1),
         wake_upkeep(owner),
-        upkeep_ended(owner) {
+        upkeep_ended(owner),
+        quiet(owner) {
     logs.set_sequence_source([this] { return commits.last_sequence(); });
     upkeep_ended.set();
+    quiet.set();
   }
   StoreCore(const StoreCore&) = delete;
   StoreCore& operator=(const StoreCore&) = delete;
@@ -48,6 +50,8 @@ struct StoreCore {
   Event wake_upkeep;
   Event upkeep_ended;
   bool closed = false;              // no more calls; upkeep ends
+  std::size_t operations = 0;       // calls under way, which close() waits for
+  Event quiet;                      // there are none
   std::uint64_t checkpoint_at = 0;  // bytes_written() at the last checkpoint
 
   Status check_open() const {
@@ -57,6 +61,23 @@ struct StoreCore {
   }
 };
 using CorePtr = std::shared_ptr<StoreCore>;
+
+// Held by every call for as long as it uses the store's parts.
+class Operation {
+ public:
+  explicit Operation(CorePtr core) : core_(std::move(core)) {
+    ++core_->operations;
+    core_->quiet.reset();
+  }
+  ~Operation() {
+    if (--core_->operations == 0) core_->quiet.set();
+  }
+  Operation(const Operation&) = delete;
+  Operation& operator=(const Operation&) = delete;
+
+ private:
+  CorePtr core_;
+};
 
 // pending_shard.cc
 Task<Result<std::unique_ptr<PendingShard>>> begin_shard(CorePtr core, ShardId id,
