@@ -72,7 +72,7 @@ struct Call {
   Task<Status> respond_empty(http::ResponseHead head) { return http.respond(std::move(head), {}); }
 
   // The whole payload, verified; for requests that carry a small document. kMaxMessageLengthExceeded.
-  Task<Result<std::string>> document(std::size_t limit = 8u << 20);
+  Task<Result<std::string>> document(std::size_t limit = 8u << 20, PayloadChecks checks = {});
 };
 
 // What every operation is: answers the call, or returns why not before an answer has begun.

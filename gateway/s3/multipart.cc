@@ -236,7 +236,9 @@ Result<catalog::CompleteRequest> complete_request(const Call& call, std::string_
 
 Task<Status> complete_upload(Call& call) {
   HYDRA_CO_TRY(const catalog::Bucket bucket, call.open_bucket());
-  HYDRA_CO_TRY(const std::string document, co_await call.document());
+  PayloadChecks checks;
+  checks.checksum_headers = false;  // they speak of the object
+  HYDRA_CO_TRY(const std::string document, co_await call.document(8u << 20, checks));
   HYDRA_CO_TRY(auto request, complete_request(call, document));
   HYDRA_CO_TRY(const catalog::Version version,
                co_await call.catalog().complete_upload(call.loop(), bucket.id, call.key,

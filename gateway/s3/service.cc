@@ -99,8 +99,9 @@ Task<Status> Call::respond_xml(std::string body, int status) {
   co_return co_await http.respond(std::move(head), body);
 }
 
-Task<Result<std::string>> Call::document(std::size_t limit) {
-  HYDRA_CO_TRY(auto payload, open_payload(http, who));
+Task<Result<std::string>> Call::document(std::size_t limit, PayloadChecks checks) {
+  checks.length_required = false;
+  HYDRA_CO_TRY(auto payload, open_payload(http, who, checks));
   if (payload->length() > limit) co_return fail(Code::kMaxMessageLengthExceeded);
   std::string text(payload->length() + 1, '\0');
   HYDRA_CO_TRY(const std::size_t got,
