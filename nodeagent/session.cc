@@ -12,31 +12,6 @@ constexpr std::size_t kCreditSteps = 16;  // credit goes back in sixteenths of t
 constexpr std::size_t kSpareBuffers = 8;
 }  // namespace
 
-NodeLoad Device::load() const {
-  const StoreSpace space = store->space();
-  NodeLoad load;
-  load.used_bytes = space.used_bytes;
-  load.free_bytes = space.free_bytes;
-  load.syncs = store->syncs();
-  load.bytes_written = store->bytes_written();
-  load.errors = errors;
-  load.fenced = store->fenced();
-  return load;
-}
-
-void Device::count_error(const Error& error) {
-  switch (error.code) {
-    case Code::kIo:
-    case Code::kCorrupt:
-    case Code::kFenced:
-    case Code::kInternal:
-      ++errors;
-      break;
-    default:
-      break;
-  }
-}
-
 Session::Session(std::shared_ptr<Device> device, std::unique_ptr<Stream> stream)
     : device_(std::move(device)),
       reply_bytes_(device_->loop, device_->read_window_bytes),
@@ -189,7 +164,11 @@ Task<Status> Session::receive(IncomingShard& shard) {
     keep_buffer(std::move(block.bytes));
     give_credit(bytes);
     HYDRA_CO_CHECK_OK(stored);
-    if (block.last && !shard.abandoned) co_return co_await pending->commit();
+    if (!block.last || shard.abandoned) continue;
+    const bool replaces = device_->holds(shard.id);
+    HYDRA_CO_CHECK_OK(co_await pending->commit());
+    if (!replaces) device_->added(shard.id);
+    co_return Status();
   }
 }
 
@@ -267,7 +246,9 @@ Task<void> Session::serve_free(std::shared_ptr<Session> self, std::uint64_t requ
                                FreeShards message) {
   Status outcome;
   for (const ShardId& shard : message.shards) {
+    const bool held = self->device_->holds(shard);
     Status freed = co_await self->device_->store->free(shard);
+    if (freed && held) self->device_->removed(shard);
     if (!freed && outcome) outcome = std::move(freed);
   }
   if (outcome)
@@ -291,7 +272,7 @@ void Session::serve_info(std::uint64_t request_id, ShardId shard) {
   const auto info = device_->store->info(shard);
   if (!info) return reply_error(request_id, info.error());
   reply(FrameType::kInfoResult, request_id,
-        encode(ShardEntry{info->id, info->layout.profile, info->layout.length}));
+        encode(ListedShard{info->id, info->layout.profile, info->layout.length}));
 }
 
 void Session::serve_list(std::uint64_t request_id, const ListShards& message) {

@@ -14,7 +14,7 @@ namespace {
 // length.
 constexpr std::uint64_t kSmallReadBytes = 256u << 10;
 
-Result<ShardInfo> to_shard_info(const ShardEntry& entry) {
+Result<ShardInfo> to_shard_info(const ListedShard& entry) {
   HYDRA_TRY(const auto layout, erasure::Layout::of(entry.profile, entry.extent_length));
   return ShardInfo{entry.shard, layout, layout.shard_bytes()};
 }
@@ -166,7 +166,7 @@ Task<Result<ShardInfo>> GridClient::info(NodeId node, ShardId shard, Deadline de
   HYDRA_CO_TRY(const std::string fields,
                co_await ask(link_to(node), node, FrameType::kInfo, FrameType::kInfoResult,
                             encode(ShardQuery{shard}), deadline));
-  HYDRA_CO_TRY(const ShardEntry entry, decode_shard_entry(as_bytes(fields)));
+  HYDRA_CO_TRY(const ListedShard entry, decode_listed_shard(as_bytes(fields)));
   co_return to_shard_info(entry);
 }
 
@@ -187,7 +187,7 @@ Task<Result<std::vector<ShardInfo>>> GridClient::list(NodeId node, std::optional
                  co_await ask(link_to(node), node, FrameType::kList, FrameType::kListResult,
                               encode(page), deadline));
     HYDRA_CO_TRY(const ListResult result, decode_list_result(as_bytes(fields)));
-    for (const ShardEntry& entry : result.shards) {
+    for (const ListedShard& entry : result.shards) {
       HYDRA_CO_TRY(ShardInfo info, to_shard_info(entry));
       after = info.id;
       found.push_back(std::move(info));

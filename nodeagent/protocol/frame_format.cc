@@ -112,7 +112,8 @@ std::string encode_frame(FrameHeader header, std::string_view fields) {
   HYDRA_ASSERT(header.bulk_bytes <= kMaxPayloadBytes - fields.size());
   HYDRA_ASSERT(header.bulk_bytes == 0 || may_have_bulk(header.type));
   std::string frame;
-  frame.resize(kFrameHeaderBytes + fields.size());
+  frame.reserve(kFrameHeaderBytes + fields.size());
+  frame.resize(kFrameHeaderBytes);
   char* at = frame.data();
   store_le(at + offsetof(RawFrameHeader, magic), kFrameMagic);
   store_le(at + offsetof(RawFrameHeader, version), kProtocolVersion);
@@ -125,7 +126,7 @@ std::string encode_frame(FrameHeader header, std::string_view fields) {
   store_le(at + offsetof(RawFrameHeader, deadline_ms), header.deadline_ms);
   store_le(at + offsetof(RawFrameHeader, fields_crc32c), crc32c(as_bytes(fields)));
   store_le(at + kHeaderCrcOffset, crc32c(as_bytes(frame).first(kHeaderCrcOffset)));
-  std::memcpy(at + kFrameHeaderBytes, fields.data(), fields.size());
+  frame += fields;
   return frame;
 }
 

@@ -32,7 +32,7 @@ class FieldWriter {
     return *this;
   }
   FieldWriter& shard(const ShardId& id) { return raw(id.extent.view()).number(id.index); }
-  FieldWriter& entry(const ShardEntry& entry) {
+  FieldWriter& entry(const ListedShard& entry) {
     return shard(entry.shard)
         .number(entry.profile.k)
         .number(entry.profile.m)
@@ -89,8 +89,8 @@ class FieldReader {
   }
   // Of a shard that may exist: the profile is valid, the index inside it, the length within its
   // limits.
-  ShardEntry entry() {
-    ShardEntry value;
+  ListedShard entry() {
+    ListedShard value;
     value.shard = shard();
     value.profile.k = number<std::uint8_t>();
     value.profile.m = number<std::uint8_t>();
@@ -121,9 +121,9 @@ class FieldReader {
 };
 
 constexpr std::size_t kShardIdBytes = 17;
-constexpr std::size_t kShardEntryBytes = kShardIdBytes + 2 + 8;
+constexpr std::size_t kListedShardBytes = kShardIdBytes + 2 + 8;
 constexpr std::size_t kPieceBytes = 8;
-static_assert(2 + kMaxListEntries * kShardEntryBytes <= 0xffff);
+static_assert(2 + kMaxListEntries * kListedShardBytes <= 0xffff);
 static_assert(2 + kMaxFreeShards * kShardIdBytes <= 0xffff);
 static_assert(2 + kMaxReadPieces * kPieceBytes <= 0xffff);
 
@@ -248,7 +248,7 @@ Result<ErrorMessage> decode_error(ByteView fields) {
 }
 
 std::string encode(const WriteBlock& message) {
-  return FieldWriter(kShardEntryBytes + 8)
+  return FieldWriter(kListedShardBytes + 8)
       .entry({message.shard, message.profile, message.extent_length})
       .number(message.block)
       .number(message.crc32c)
@@ -257,7 +257,7 @@ std::string encode(const WriteBlock& message) {
 
 Result<WriteBlock> decode_write_block(ByteView fields) {
   FieldReader in(fields);
-  const ShardEntry entry = in.entry();
+  const ListedShard entry = in.entry();
   WriteBlock message{entry.shard, entry.profile, entry.extent_length, 0, 0};
   message.block = in.number<std::uint32_t>();
   message.crc32c = in.number<std::uint32_t>();
@@ -332,13 +332,13 @@ Result<ShardQuery> decode_shard_query(ByteView fields) {
   return in.finish(message);
 }
 
-std::string encode(const ShardEntry& message) {
-  return FieldWriter(kShardEntryBytes).entry(message).finish();
+std::string encode(const ListedShard& message) {
+  return FieldWriter(kListedShardBytes).entry(message).finish();
 }
 
-Result<ShardEntry> decode_shard_entry(ByteView fields) {
+Result<ListedShard> decode_listed_shard(ByteView fields) {
   FieldReader in(fields);
-  const ShardEntry message = in.entry();
+  const ListedShard message = in.entry();
   return in.finish(message);
 }
 
@@ -363,17 +363,17 @@ Result<ListShards> decode_list_shards(ByteView fields) {
 
 std::string encode(const ListResult& message) {
   HYDRA_ASSERT(message.shards.size() <= kMaxListEntries);
-  FieldWriter out(2 + message.shards.size() * kShardEntryBytes);
+  FieldWriter out(2 + message.shards.size() * kListedShardBytes);
   out.number(static_cast<std::uint16_t>(message.shards.size()));
-  for (const ShardEntry& shard : message.shards) out.entry(shard);
+  for (const ListedShard& shard : message.shards) out.entry(shard);
   return out.finish();
 }
 
 Result<ListResult> decode_list_result(ByteView fields) {
   FieldReader in(fields);
   ListResult message;
-  message.shards.resize(in.count(kMaxListEntries, kShardEntryBytes));
-  for (ShardEntry& shard : message.shards) shard = in.entry();
+  message.shards.resize(in.count(kMaxListEntries, kListedShardBytes));
+  for (ListedShard& shard : message.shards) shard = in.entry();
   return in.finish(std::move(message));
 }
 

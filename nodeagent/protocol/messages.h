@@ -123,12 +123,12 @@ struct ShardQuery {
   bool operator==(const ShardQuery&) const = default;
 };
 // INFO_RESULT, and the entries of LIST_RESULT.
-struct ShardEntry {
+struct ListedShard {
   ShardId shard;
   erasure::Profile profile;
   std::uint64_t extent_length = 0;
 
-  bool operator==(const ShardEntry&) const = default;
+  bool operator==(const ListedShard&) const = default;
 };
 struct ListShards {
   std::optional<ShardId> after;
@@ -137,7 +137,7 @@ struct ListShards {
   bool operator==(const ListShards&) const = default;
 };
 struct ListResult {
-  std::vector<ShardEntry> shards;
+  std::vector<ListedShard> shards;
 
   bool operator==(const ListResult&) const = default;
 };
@@ -154,7 +154,7 @@ std::string encode(const ReadRange& message);
 std::string encode(const ReadResult& message);
 std::string encode(const FreeShards& message);
 std::string encode(const ShardQuery& message);
-std::string encode(const ShardEntry& message);
+std::string encode(const ListedShard& message);
 std::string encode(const ListShards& message);
 std::string encode(const ListResult& message);
 
@@ -170,7 +170,7 @@ Result<ReadRange> decode_read_range(ByteView fields);
 Result<ReadResult> decode_read_result(ByteView fields);
 Result<FreeShards> decode_free_shards(ByteView fields);
 Result<ShardQuery> decode_shard_query(ByteView fields);
-Result<ShardEntry> decode_shard_entry(ByteView fields);
+Result<ListedShard> decode_listed_shard(ByteView fields);
 Result<ListShards> decode_list_shards(ByteView fields);
 Result<ListResult> decode_list_result(ByteView fields);
 

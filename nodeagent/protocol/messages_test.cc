@@ -22,8 +22,8 @@ std::string any_name() {
 }
 std::uint64_t any_u64() { return *rc::gen::arbitrary<std::uint64_t>(); }
 std::uint32_t any_u32() { return *rc::gen::arbitrary<std::uint32_t>(); }
-ShardEntry any_entry() {
-  ShardEntry entry;
+ListedShard any_listed() {
+  ListedShard entry;
   entry.shard.extent.bytes = any_bytes<16>();
   entry.profile.m = *rc::gen::inRange<std::uint8_t>(1, 16);
   entry.profile.k = *rc::gen::inRange<std::uint8_t>(1, 17);
@@ -32,7 +32,7 @@ ShardEntry any_entry() {
   entry.extent_length = *rc::gen::inRange<std::uint64_t>(1, erasure::kMaxExtentBytes + 1);
   return entry;
 }
-ShardId any_shard() { return any_entry().shard; }
+ShardId any_shard() { return any_listed().shard; }
 
 Hello any_hello() {
   Hello hello;
@@ -86,7 +86,7 @@ RC_GTEST_PROP(Messages, LinkMessagesComeBackAsTheyWent, ()) {
 }
 
 RC_GTEST_PROP(Messages, RequestsComeBackAsTheyWent, ()) {
-  const ShardEntry entry = any_entry();
+  const ListedShard entry = any_listed();
   check(WriteBlock{entry.shard, entry.profile, entry.extent_length, any_u32(), any_u32()},
         decode_write_block);
   check(ReadRange{any_shard(), any_u64() >> 1, *rc::gen::inRange(1u, kMaxReadBytes + 1)},
@@ -103,21 +103,21 @@ RC_GTEST_PROP(Messages, RequestsComeBackAsTheyWent, ()) {
 }
 
 RC_GTEST_PROP(Messages, ResultsComeBackAsTheyWent, ()) {
-  check(any_entry(), decode_shard_entry);
+  check(any_listed(), decode_listed_shard);
   ReadResult read;
   read.pieces.resize(*rc::gen::inRange(0, 20));
   for (PieceCheck& piece : read.pieces) piece = {any_u32(), any_u32()};
   check(read, decode_read_result);
   ListResult list;
   list.shards.resize(*rc::gen::inRange(0, 20));
-  std::generate(list.shards.begin(), list.shards.end(), any_entry);
+  std::generate(list.shards.begin(), list.shards.end(), any_listed);
   check(list, decode_list_result);
 }
 
 TEST(Messages, TheLargestListsFitAFrame) {
-  ShardEntry entry{{}, {4, 2}, 1000};
+  ListedShard entry{{}, {4, 2}, 1000};
   EXPECT_TRUE(decode_list_result(
-      as_bytes(encode(ListResult{std::vector<ShardEntry>(kMaxListEntries, entry)}))));
+      as_bytes(encode(ListResult{std::vector<ListedShard>(kMaxListEntries, entry)}))));
   EXPECT_TRUE(
       decode_free_shards(as_bytes(encode(FreeShards{std::vector<ShardId>(kMaxFreeShards)}))));
   EXPECT_TRUE(
@@ -132,14 +132,14 @@ TEST(Messages, CountsBeyondTheLimitAreRefused) {
 }
 
 TEST(Messages, ShardsThatCannotExistAreRefused) {
-  ShardEntry entry{{{}, 5}, {4, 2}, 1000};
-  EXPECT_TRUE(decode_shard_entry(as_bytes(encode(entry))));
+  ListedShard entry{{{}, 5}, {4, 2}, 1000};
+  EXPECT_TRUE(decode_listed_shard(as_bytes(encode(entry))));
   entry.shard.index = 6;
-  EXPECT_FALSE(decode_shard_entry(as_bytes(encode(entry))));
+  EXPECT_FALSE(decode_listed_shard(as_bytes(encode(entry))));
   entry = {{}, {4, 0}, 1000};
-  EXPECT_FALSE(decode_shard_entry(as_bytes(encode(entry))));
+  EXPECT_FALSE(decode_listed_shard(as_bytes(encode(entry))));
   entry = {{}, {4, 2}, erasure::kMaxExtentBytes + 1};
-  EXPECT_FALSE(decode_shard_entry(as_bytes(encode(entry))));
+  EXPECT_FALSE(decode_listed_shard(as_bytes(encode(entry))));
 }
 
 TEST(Messages, LongErrorsAreCut) {

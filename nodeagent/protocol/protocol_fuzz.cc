@@ -48,7 +48,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   round_trip(bytes, decode_read_result);
   round_trip(bytes, decode_free_shards);
   round_trip(bytes, decode_shard_query);
-  round_trip(bytes, decode_shard_entry);
+  round_trip(bytes, decode_listed_shard);
   round_trip(bytes, decode_list_shards);
   round_trip(bytes, decode_list_result);
   return 0;
