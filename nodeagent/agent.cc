@@ -12,11 +12,11 @@ struct Agent::State {
   std::vector<std::shared_ptr<Dialer>> dialers;
 
   void cut() {
+    device->stopping = true;
     for (const auto& dialer : dialers) dialer->stop();
   }
 };
 
-namespace {
 Status check_options(const AgentOptions& options) {
   if (options.name.empty() || options.name.size() > kMaxNameBytes ||
       options.zone.size() > kMaxNameBytes || options.version.size() > kMaxNameBytes)
@@ -30,7 +30,6 @@ Status check_options(const AgentOptions& options) {
   for (const Address& gateway : options.gateways) HYDRA_CHECK_OK(check_link_address(gateway));
   return Status();
 }
-}  // namespace
 
 Agent::Agent(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
@@ -43,6 +42,8 @@ Result<std::unique_ptr<Agent>> Agent::start_with(Loop& loop, AgentOptions option
   state->device = std::make_shared<Device>(loop, std::move(store));
   state->device->write_window_bytes = options.write_window_bytes;
   state->device->read_window_bytes = options.read_window_bytes;
+
+  state->device->tasks.spawn(Device::count_shards(state->device));
 
   auto caller = std::make_shared<Caller>();
   caller->description.identity = state->device->store->identity();

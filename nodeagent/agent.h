@@ -30,6 +30,9 @@ struct AgentOptions {
   std::function<void(std::string_view sentence)> log;  // may be empty
 };
 
+// kInvalidArgument, kUnsupported: options with which no agent can run.
+Status check_options(const AgentOptions& options);
+
 class Agent {
  public:
   // Opens the store and begins to dial. kInvalidArgument, kUnsupported, or what the store gives. A

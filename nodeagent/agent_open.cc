@@ -7,6 +7,7 @@
 namespace hydra::agent {
 
 Task<Result<std::unique_ptr<Agent>>> Agent::start(Loop& loop, AgentOptions options) {
+  HYDRA_CO_CHECK_OK(check_options(options));
   StoreOptions store_options;
   store_options.directory = options.directory;
   store_options.capacity_bytes = options.capacity_bytes;

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/endian.h"
 #include "base/runtime/sim/run_sim.h"
 #include "nodeagent/agent.h"
 #include "nodeagent/client/grid_server.h"
@@ -33,12 +34,13 @@ inline ExtentId extent_of(std::uint64_t number) {
 }
 // Bytes that differ from place to place.
 inline std::string pattern(std::size_t bytes, std::uint64_t seed) {
-  std::string text(bytes, '\0');
+  std::string text((bytes + 7) / 8 * 8, '\0');
   std::uint64_t state = seed * 2 + 1;
-  for (char& c : text) {
+  for (std::size_t at = 0; at < text.size(); at += 8) {
     state = state * 6364136223846793005u + 1442695040888963407u;
-    c = static_cast<char>(state >> 56);
+    store_le(text.data() + at, state ^ (state >> 29));
   }
+  text.resize(bytes);
   return text;
 }
 
@@ -75,6 +77,21 @@ class SimGrid {
       EXPECT_TRUE(agent) << agent.error().to_string();
       booted.set_application(std::shared_ptr<Agent>(std::move(*agent)));
     });
+    return process;
+  }
+  // An agent over the real store on the simulated disk.
+  sim::Process& add_stored_agent(const std::string& name) {
+    AgentOptions options;
+    options.name = name;
+    options.directory = "/data";
+    options.log_bytes = 128u << 20;
+    options.capacity_bytes = 2ull << 30;
+    options.gateways = {{kGridAddress}};
+    options.secret = secret_of(7);
+    sim::Process& process = simulation.add_process(name);
+    process.add_loop();
+    process.set_boot(
+        [options](sim::Process& booted) { booted.loop().spawn(open_agent(booted, options)); });
     return process;
   }
   // With one agent linked to all workers.
@@ -121,6 +138,11 @@ class SimGrid {
   TestGateway* live = nullptr;  // of the running gateway process
 
  private:
+  static Task<void> open_agent(sim::Process& process, AgentOptions options) {
+    auto agent = co_await Agent::start(process.loop(), std::move(options));
+    EXPECT_TRUE(agent) << agent.error().to_string();
+    if (agent) process.set_application(std::shared_ptr<Agent>(std::move(*agent)));
+  }
   static Task<Result<NodeId>> join(SimGrid& grid, NodeIdentity identity) {
     const auto next = static_cast<NodeId>(grid.known.size() + 1);
     co_return grid.known.emplace(identity, next).first->second;

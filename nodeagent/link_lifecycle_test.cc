@@ -29,6 +29,32 @@ TEST(LinkLifecycle, EveryWorkerGetsALink) {
   ASSERT_TRUE(world.until([&] { return world.grid(2).nodes()[0].load.free_bytes > 0; }));
 }
 
+TEST(LinkLifecycle, HeartbeatsTellHowManyShardsTheDeviceHolds) {
+  SimGrid world;
+  world.add_agent("agent-1");
+  MemoryDevice& device = *world.devices["agent-1"];
+  for (std::uint64_t i = 0; i < 5000; ++i)
+    device.shards[{extent_of(i), 1}] = {kSmall, std::string(kSmall.shard_bytes(), 'x')};
+  const auto told = [&](std::uint64_t shards) {
+    return world.until([&] {
+      const auto nodes = world.grid().nodes();
+      return !nodes.empty() && nodes[0].load.shards == shards;
+    });
+  };
+  EXPECT_TRUE(told(5000));
+  world.run([&](Loop& loop) -> Task<void> {
+    EXPECT_TRUE(co_await write_small(world, 1, loop));  // shard 0 of the extent is new
+    EXPECT_TRUE(co_await write_small(world, 1, loop));  // and written again
+    EXPECT_TRUE(co_await write_small(world, 2, loop));
+  });
+  EXPECT_TRUE(told(5002));
+  world.run([&](Loop& loop) -> Task<void> {
+    EXPECT_TRUE(
+        co_await world.grid().free(1, {{extent_of(3), 1}, {extent_of(4), 7}}, loop.after(kSecond)));
+  });
+  EXPECT_TRUE(told(5001));
+}
+
 TEST(LinkLifecycle, AnAgentThatDoesNotKnowTheSecretIsRefused) {
   SimGrid world;
   AgentOptions options;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/runtime/sync.h"
+#include "nodeagent/device.h"
 #include "nodeagent/protocol/link.h"
 #include "nodeagent/protocol/messages.h"
 #include "nodeagent/store/store.h"
@@ -21,23 +22,6 @@ namespace hydra::agent {
 constexpr std::size_t kMaxRequestsPerLink = 4096;       // in service or waiting; more are refused
 constexpr std::size_t kMaxPendingShardsPerLink = 1024;  // being written; more are refused
 constexpr std::uint32_t kMinWriteWindowBytes = 2 * kMaxPayloadBytes;
-
-// What all sessions of one agent share.
-struct Device {
-  Device(Loop& owner, std::unique_ptr<ShardStore> opened)
-      : loop(owner), store(std::move(opened)), tasks(owner) {}
-
-  NodeLoad load() const;
-  // Counts what the device did wrong; passes the status on.
-  void count_error(const Error& error);
-
-  Loop& loop;
-  std::unique_ptr<ShardStore> store;
-  TaskGroup tasks;  // whoever stops the agent waits for these
-  std::uint64_t errors = 0;
-  std::uint32_t write_window_bytes = kMinWriteWindowBytes;
-  std::uint32_t read_window_bytes = 16u << 20;
-};
 
 class Session : public std::enable_shared_from_this<Session> {
  public:
