@@ -13,6 +13,7 @@
 #include "base/crypto.h"
 #include "base/endian.h"
 #include "base/ids.h"
+#include "gateway/catalog/rows.h"
 
 namespace hydra::object {
 
@@ -44,6 +45,7 @@ inline SegmentAad segment_aad(const BodyId& body, std::uint64_t index, bool last
   return aad;
 }
 
+static_assert(kSealedSegmentBytes == catalog::kSealedSegmentBytes);
 static_assert(sealed_bytes(0) == 0);
 static_assert(sealed_bytes(1) == 17);
 static_assert(sealed_bytes(kSegmentBytes) == kSealedSegmentBytes);
