@@ -19,9 +19,27 @@ Task<Status> LogReader::load(LogWalker::Need need) {
                log_->log_bytes - need.offset);
   window_.resize(wanted);
   window_offset_ = need.offset;
-  HYDRA_CO_TRY(const std::size_t got, co_await log_->file->read(window_.span(), need.offset));
-  std::fill(window_.data() + got, window_.data() + wanted, std::byte{0});
+  const auto got = co_await log_->file->read(window_.span(), need.offset);
+  if (got) {
+    std::fill(window_.data() + *got, window_.data() + wanted, std::byte{0});
+    co_return Status();
+  }
+  if (got.error().code != Code::kIo) co_return fail(got.error());
+  unreadable_ = true;
+  co_await load_by_pages();
   co_return Status();
+}
+
+Task<void> LogReader::load_by_pages() {
+  std::fill(window_.data(), window_.data() + window_.size(), std::byte{0});
+  for (std::uint64_t at = 0; at < window_.size();) {
+    const std::uint64_t page_end = round_up(window_offset_ + at + 1, kPageBytes) - window_offset_;
+    const std::uint64_t length = std::min<std::uint64_t>(page_end, window_.size()) - at;
+    const MutableBytes page = window_.span().subspan(at, length);
+    const auto got = co_await log_->file->read(page, window_offset_ + at);
+    if (!got) std::fill(page.begin(), page.end(), std::byte{0});
+    at += length;
+  }
 }
 
 Task<Result<LogWalker::Step>> LogReader::next() {

@@ -180,7 +180,11 @@ Task<Status> LogSet::rotate(std::uint64_t record_bytes, Purpose purpose) {
     made = co_await create(log_bytes);
   }
   HYDRA_CO_TRY(LogPtr next, std::move(made));
-  if (active_) HYDRA_CO_CHECK_OK(co_await seal(active_, sequence_()));
+  if (active_ && !active_->sealed) {
+    const Status sealed = co_await seal(active_, sequence_());
+    // Without room for the seal the log ends all the same, only a reader has to look for its end.
+    if (!sealed && sealed.error().code != Code::kNoSpace) co_return sealed;
+  }
   active_ = std::move(next);
   co_return Status();
 }

@@ -47,6 +47,7 @@ class Replay {
     bool known = false;  // the checkpoint had it
     bool clean_tail = false;
     bool any_record = false;
+    bool unreadable = false;  // in part: nothing may be written to it
   };
 
   Task<Status> load_index();
@@ -63,6 +64,7 @@ class Replay {
   Task<Result<bool>> payload_intact(const Unproven& record);
   Task<Status> settle_holes();
   Task<Status> settle_logs();
+  void leave_alone(LogPtr log);
   Task<Status> sync_dirty();
   Task<bool> clear_tail(LogPtr log);
   Task<Status> remove_empty(LogPtr log);
@@ -103,8 +105,10 @@ Task<Status> Replay::load_index() {
 
 Task<Status> Replay::check_log_header(LogPtr log) {
   std::array<std::byte, kLogHeaderBytes> bytes{};
-  HYDRA_CO_TRY(const std::size_t got, co_await log->file->read(bytes, 0));
-  const auto header = decode_log_header(ByteView(bytes).first(got));
+  const auto got = co_await log->file->read(bytes, 0);
+  if (!got && got.error().code != Code::kIo) co_return fail(got.error());
+  if (!got) seen_[log->generation].unreadable = true;
+  const auto header = decode_log_header(ByteView(bytes).first(got.value_or(0)));
   if (!header) {
     if (header.error().code == Code::kUnsupported) co_return fail(header.error());
     // Of a log that was just being made this is no loss; take_end decides by what else is in it.
@@ -231,6 +235,7 @@ Task<Status> Replay::scan(LogPtr log) {
       holes_.push_back({log, gap->offset, gap->bytes, UINT64_MAX});
     } else if (const auto* end = std::get_if<LogWalker::End>(&step)) {
       take_end(log, *end);
+      if (reader.unreadable()) seen_[log->generation].unreadable = true;
       co_return Status();
     }
     HYDRA_CO_CHECK_OK(co_await spill());
@@ -254,8 +259,12 @@ Task<Result<bool>> Replay::payload_intact(const Unproven& record) {
     block.resize(layout.block_size(i));
     const std::uint64_t at =
         record.entry->offset + kRecordHeaderBytes + layout.block_shard_offset(i);
-    HYDRA_CO_TRY(const std::size_t got, co_await record.log->file->read(block.span(), at));
-    if (got != block.size() || crc32c(block.view()) != record.entry->block_crcs[i]) co_return false;
+    const auto got = co_await record.log->file->read(block.span(), at);
+    // Unknown is not absent: what cannot be read is kept, for the reader to find broken.
+    if (!got && got.error().code == Code::kIo) co_return true;
+    if (!got) co_return fail(got.error());
+    if (*got != block.size() || crc32c(block.view()) != record.entry->block_crcs[i])
+      co_return false;
   }
   co_return true;
 }
@@ -273,7 +282,7 @@ Task<Status> Replay::check_unproven() {
     }
     core_->commits.retire(
         {record.entry->generation, record.entry->offset, record.entry->record_bytes});
-    if (core_->logs.fenced()) continue;
+    if (core_->logs.fenced() || seen_[record.log->generation].unreadable) continue;
     const std::vector<std::byte> zeros(trailer_bytes(record.entry->layout.stripes()));
     std::vector<ByteView> pieces{ByteView(zeros)};
     HYDRA_CO_CHECK_OK(co_await core_->logs.write(
@@ -292,7 +301,9 @@ Task<Status> Replay::settle_holes() {
       report(hole.log->generation, hole.offset, hole.bytes);
       continue;
     }
-    if (hole.bytes < kRecordHeaderBytes || core_->logs.fenced()) continue;
+    if (hole.bytes < kRecordHeaderBytes || core_->logs.fenced() ||
+        seen_[hole.log->generation].unreadable)
+      continue;
     RecordHeader pad;
     pad.type = RecordType::kPad;
     pad.node = core_->identity;
@@ -333,6 +344,17 @@ Task<Status> Replay::remove_empty(LogPtr log) {
   co_return co_await core_->loop.disk().sync_directory(core_->logs.directory());
 }
 
+// Where a log that cannot be read in part ends is not known: it takes no more records. What the walk
+// did not find is lost to the index, and reported.
+void Replay::leave_alone(LogPtr log) {
+  report(log->generation, log->settled, log->log_bytes - log->settled);
+  log->sealed = true;
+  log->tail = log->log_bytes;
+  log->settled = log->tail;
+  log->dirty = false;
+  log->keep = true;
+}
+
 // The newest log goes on, if its tail is clean or can be made so; the others take no more records.
 Task<Status> Replay::settle_logs() {
   std::vector<LogPtr> logs;
@@ -340,8 +362,12 @@ Task<Status> Replay::settle_logs() {
   for (const LogPtr& log : logs) {
     const bool newest = log == logs.back();
     const LastSeen& seen = seen_[log->generation];
-    if (!seen.any_record && !seen.known) {
+    if (!seen.any_record && !seen.known && !seen.unreadable) {
       HYDRA_CO_CHECK_OK(co_await remove_empty(log));
+      continue;
+    }
+    if (seen.unreadable) {
+      leave_alone(log);
       continue;
     }
     if (log->sealed) continue;

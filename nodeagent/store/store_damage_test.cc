@@ -273,6 +273,25 @@ TEST_F(StoreDamage, LogsWithoutIdentityAreRefused) {
   });
 }
 
+TEST_F(StoreDamage, UnreadablePageCostsItsRecordsOnly) {
+  open();
+  for (std::uint64_t i = 0; i < 20; ++i) put(i, 100'000);
+  close();
+  lose_index();
+  // The first window of log 1 cannot be read at once, nor can its first page on its own.
+  disk().inject(log_path(1), sim::DiskFault::kReadError, 3);
+  open();
+  disk().clear_injected();
+  EXPECT_FALSE(store_->damage().empty());
+  EXPECT_EQ(store_->damage()[0].generation, 1u);
+  EXPECT_EQ(state_of(0, 100'000), "NotFound");
+  for (std::uint64_t i = 1; i < 20; ++i) EXPECT_EQ(state_of(i, 100'000), "") << i;
+  put(30, 100'000);
+  close();
+  open();  // now it can be read
+  EXPECT_EQ(state_of(30, 100'000), "");
+}
+
 Task<void> commit_into(ShardStore& store, std::uint64_t number, std::vector<Status>& results) {
   results.push_back(co_await put_shard(store, shard_id(number), layout_of(5000), number));
 }

@@ -37,7 +37,8 @@ Task<Status> flush_logs(CorePtr core) {
 }
 
 bool droppable(const StoreCore& core, const Log& log) {
-  return log.sealed && log.live_bytes == 0 && log.open.empty() && &log != core.logs.active().get();
+  return log.sealed && !log.keep && log.live_bytes == 0 && log.open.empty() &&
+         &log != core.logs.active().get();
 }
 
 Task<Status> drop_logs(CorePtr core, std::vector<LogPtr> dropped) {
