@@ -127,9 +127,9 @@ Task<Status> list_objects_v2(Call& call) {
   // A continuation token is the last key or prefix shown, in base64, and wins over start-after.
   std::string after = start_after;
   const std::string* token = call.query.find("continuation-token");
-  if (token != nullptr) {
+  if (token != nullptr && !token->empty()) {
     auto decoded = base64_decode(*token);
-    if (token->empty() || !decoded)
+    if (!decoded)
       co_return fail(Code::kInvalidArgument, "The continuation token provided is incorrect");
     after = std::move(*decoded);
   }

@@ -255,7 +255,7 @@ Task<Status> complete_upload(Call& call) {
   xml.element("ETag", quoted(version.etag));
   if (version.checksum) {
     xml.element(checksum_element(version.checksum->kind),
-                shown_checksum(*version.checksum, version.parts.size()));
+                shown_checksum(*version.checksum, part_count(version)));
     xml.element("ChecksumType", checksum_type_name(version.checksum->type));
   }
   xml.close("CompleteMultipartUploadResult");

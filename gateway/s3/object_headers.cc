@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "base/encoding.h"
 #include "gateway/s3/conditions.h"
@@ -41,7 +42,7 @@ std::string without_aws_chunked(std::string_view encodings) {
     while (!item.empty() && item.front() == ' ') item.remove_prefix(1);
     while (!item.empty() && item.back() == ' ') item.remove_suffix(1);
     if (item.empty() || lower(item) == "aws-chunked") continue;
-    if (!out.empty()) out += ',';
+    if (!out.empty()) out += ", ";
     out += item;
   }
   return out;
@@ -95,6 +96,14 @@ std::string_view checksum_type_name(catalog::ChecksumType type) {
   return type == catalog::ChecksumType::kComposite ? "COMPOSITE" : "FULL_OBJECT";
 }
 
+std::size_t part_count(const catalog::Version& version) {
+  const auto dash = version.etag.find('-');
+  if (dash == std::string::npos) return 0;
+  std::size_t count = 0;
+  std::from_chars(version.etag.data() + dash + 1, version.etag.data() + version.etag.size(), count);
+  return count;
+}
+
 std::string shown_checksum(const catalog::Checksum& checksum, std::size_t parts) {
   std::string out = base64_encode(checksum.value);
   if (checksum.type == catalog::ChecksumType::kComposite && parts > 0)
@@ -117,7 +126,7 @@ Result<std::optional<catalog::Checksum>> checksum_of(const http::Request& reques
     const auto dash = text->find('-');
     const auto raw = decode_checksum(names.kind, text->substr(0, dash));
     if (!raw)
-      return fail(Code::kInvalidRequest,
+      return fail(Code::kBadDigest,
                   "Value for " + std::string(names.header) + " header is invalid.");
     found = catalog::Checksum{names.kind,
                               dash == std::string_view::npos ? catalog::ChecksumType::kFullObject
@@ -147,11 +156,8 @@ std::optional<catalog::Checksum> stored_checksum(const Payload& payload) {
 Result<catalog::Preconditions> write_preconditions(const Call& call) {
   catalog::Preconditions preconditions;
   if (const auto value = call.header("if-match")) preconditions.if_match = unquoted(*value);
-  if (const auto value = call.header("if-none-match")) {
-    if (*value != "*")
-      return fail(Code::kNotImplemented, "If-None-Match of a write accepts only *.");
-    preconditions.if_none_match = "*";
-  }
+  if (const auto value = call.header("if-none-match"))
+    preconditions.if_none_match = unquoted(*value);
   return preconditions;
 }
 

@@ -19,6 +19,8 @@ void add_object_fields(const Call& call, const catalog::Version& version, http::
 // Names are those of auth/checksum.h; "ChecksumCRC32" is the element in XML.
 std::string checksum_element(DigestKind kind);
 std::string_view checksum_type_name(catalog::ChecksumType type);
+// How many parts made the object: the N of an ETag "md5-N", else 0.
+std::size_t part_count(const catalog::Version& version);
 // Base64, with "-N" behind a composite checksum of N parts.
 std::string shown_checksum(const catalog::Checksum& checksum, std::size_t parts);
 void add_checksum_fields(const catalog::Checksum& checksum, std::size_t parts,
@@ -32,7 +34,7 @@ std::optional<catalog::Checksum> stored_checksum(const Payload& payload);
 
 inline std::string quoted(std::string_view etag) { return '"' + std::string(etag) + '"'; }
 
-// If-Match and If-None-Match of a write. kNotImplemented for If-None-Match other than "*".
+// If-Match and If-None-Match of a write: an entity tag or "*".
 Result<catalog::Preconditions> write_preconditions(const Call& call);
 
 }  // namespace hydra::s3

@@ -86,11 +86,14 @@ http::ResponseHead object_head(const Call& call, const catalog::Version& version
   if (call.query.has("partNumber") && !version.parts.empty())
     head.add("x-amz-mp-parts-count", std::to_string(version.parts.size()));
   if (call.header("x-amz-checksum-mode") == "ENABLED") {
-    const std::size_t parts = version.parts.size();
-    if (selection.part && version.parts[*selection.part].checksum)
-      add_checksum_fields(*version.parts[*selection.part].checksum, 0, head);
-    else if (version.checksum && !selection.partial)
-      add_checksum_fields(*version.checksum, parts, head);
+    if (selection.part && version.parts[*selection.part].checksum) {
+      // The part's own value, under the type of the whole.
+      catalog::Checksum part = *version.parts[*selection.part].checksum;
+      if (version.checksum) part.type = version.checksum->type;
+      add_checksum_fields(part, 0, head);
+    }
+    if (!selection.part && version.checksum && !selection.partial)
+      add_checksum_fields(*version.checksum, part_count(version), head);
   }
   return head;
 }
@@ -178,7 +181,7 @@ Status write_parts(XmlWriter& xml, const Call& call, const catalog::Version& ver
   HYDRA_CHECK_OK(number("x-amz-part-number-marker", marker));
   limit = std::min(limit, kMostParts);
   xml.open("ObjectParts");
-  xml.element("TotalPartsCount", std::uint64_t{version.parts.size()});
+  xml.element("PartsCount", std::uint64_t{version.parts.size()});
   xml.element("PartNumberMarker", std::uint64_t{marker});
   xml.element("MaxParts", std::uint64_t{limit});
   std::size_t shown = 0;
@@ -223,7 +226,7 @@ Task<Status> get_object_attributes(Call& call) {
   if (wanted.checksum && version.checksum) {
     xml.open("Checksum");
     xml.element(checksum_element(version.checksum->kind),
-                shown_checksum(*version.checksum, version.parts.size()));
+                shown_checksum(*version.checksum, part_count(version)));
     xml.element("ChecksumType", checksum_type_name(version.checksum->type));
     xml.close("Checksum");
   }

@@ -17,7 +17,9 @@ Status expect_preconditions(Call& call, const catalog::Bucket& bucket,
   if (!preconditions.if_match && !preconditions.if_none_match) return {};
   const auto current = call.catalog().object(bucket.id, call.key);
   if (!current && current.error().code != Code::kNoSuchKey) return fail(current.error());
-  if (preconditions.if_none_match && current) return fail(Code::kPreconditionFailed);
+  if (preconditions.if_none_match && current &&
+      (*preconditions.if_none_match == "*" || *preconditions.if_none_match == current->etag))
+    return fail(Code::kPreconditionFailed);
   if (preconditions.if_match && !current) return fail(Code::kNoSuchKey);
   if (preconditions.if_match && *preconditions.if_match != "*" &&
       *preconditions.if_match != current->etag)
@@ -104,7 +106,7 @@ std::string copy_result(const catalog::Version& version) {
   xml.element("ETag", quoted(version.etag));
   if (version.checksum) {
     xml.element(checksum_element(version.checksum->kind),
-                shown_checksum(*version.checksum, version.parts.size()));
+                shown_checksum(*version.checksum, part_count(version)));
     xml.element("ChecksumType", checksum_type_name(version.checksum->type));
   }
   xml.close("CopyObjectResult");

@@ -50,7 +50,7 @@ Task<Status> Service::serve(http::Exchange& exchange, const std::string& request
 Task<void> Service::answer_error(http::Exchange& exchange, const Error& error,
                                  const std::string& request_id) {
   const ErrorRow& row = error_row(error.code);
-  if (row.status >= 500)
+  if (row.status >= 500 && error.code != Code::kNotImplemented)
     log::warning("{} {} {}: {}", request_id, exchange.request().method, exchange.request().path,
               error.to_string());
   if (exchange.started()) {  // too late to say it: cutting the connection shows it
