@@ -136,8 +136,8 @@ TEST(Payload, EachChecksumHeaderIsChecked) {
     EXPECT_EQ(good.checksum, (Checksum{name.kind, digest_of(name.kind, as_bytes("hello"))}));
     EXPECT_EQ(run(put(5).header(header, base64_of(name.kind, "hallo")), "hello").error,
               Code::kBadDigest);
-    EXPECT_EQ(run(put(5).header(header, "bm8="), "hello").error, Code::kInvalidRequest);
-    EXPECT_EQ(run(put(5).header(header, "!"), "hello").error, Code::kInvalidRequest);
+    EXPECT_EQ(run(put(5).header(header, "bm8="), "hello").error, Code::kBadDigest);
+    EXPECT_EQ(run(put(5).header(header, "!"), "hello").error, Code::kBadDigest);
   }
 }
 
