@@ -344,8 +344,8 @@ Task<Status> Replay::remove_empty(LogPtr log) {
   co_return co_await core_->loop.disk().sync_directory(core_->logs.directory());
 }
 
-// Where a log that cannot be read in part ends is not known: it takes no more records. What the walk
-// did not find is lost to the index, and reported.
+// Where a log that cannot be read in part ends is not known: it takes no more records. What the
+// walk did not find is lost to the index, and reported.
 void Replay::leave_alone(LogPtr log) {
   report(log->generation, log->settled, log->log_bytes - log->settled);
   log->sealed = true;
