@@ -160,7 +160,6 @@ Result<Version> complete(Ledger& ledger, BucketId bucket, const std::string& key
   // The references of the named parts become the object's; the others' are given back.
   for (const Part& part : parts) HYDRA_CHECK_OK(ledger.release(part.slices));
   HYDRA_CHECK_OK(replace_current(ledger, bucket, version, request.preconditions));
-  HYDRA_CHECK_OK(forget_old_completions(ledger));
   erase_upload(ledger, bucket, key, upload_id, numbers);
   remember(ledger, *upload, version);
   return version;

@@ -121,6 +121,15 @@ TEST_P(GridRowsTest, UpdatingAnExtentMovesItInTheQueue) {
   Extent whole = better;
   whole.missing = 0;
   EXPECT_EQ(code_of(update(damaged, whole)), Code::kConflict);  // it changed meanwhile
+  for (auto spoil : {+[](Extent& extent) { extent.missing = 0b0010; },
+                     +[](Extent& extent) { extent.nodes[2] = 8; },
+                     +[](Extent& extent) {
+                       extent.profile = {3, 1};
+                     }}) {
+    Extent stale = better;
+    spoil(stale);
+    EXPECT_EQ(code_of(update(stale, whole)), Code::kConflict);
+  }
   ASSERT_TRUE(update(better, whole));
   EXPECT_THAT(*catalog_->repairs(10), SizeIs(0));
   EXPECT_EQ(catalog_.totals().repairs, 0u);

