@@ -93,7 +93,14 @@ struct Loop::Root {
       return {};
     }
     std::suspend_always initial_suspend() noexcept { return {}; }
-    std::suspend_never final_suspend() noexcept { return {}; }
+    // Not suspend_never: where the body ends with its co_await, clang 16 then leaves the frame
+    // undestroyed from -O1 on.
+    struct DestroySelf {
+      bool await_ready() noexcept { return false; }
+      void await_suspend(std::coroutine_handle<> self) noexcept { self.destroy(); }
+      void await_resume() noexcept {}
+    };
+    DestroySelf final_suspend() noexcept { return {}; }
     void return_void() {}
     void unhandled_exception() noexcept { std::terminate(); }
   };

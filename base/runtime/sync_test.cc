@@ -38,6 +38,33 @@ void for_seeds(int count, Body body) {
   }
 }
 
+// ---- spawned tasks
+
+Task<void> hold_at_once(std::shared_ptr<int> held) {
+  ++*held;
+  co_return;
+}
+Task<void> hold_for_a_second(Loop& loop, std::shared_ptr<int> held) {
+  co_await sleep_for(loop, kSecond);
+  ++*held;
+}
+Task<void> hold_in_turn(Loop& loop, std::shared_ptr<int> held) {
+  co_await hold_for_a_second(loop, std::move(held));
+}
+
+TEST(Spawn, FreesATaskWithAllItHoldsWhenItEnds) {
+  World world(1);
+  const auto held = std::make_shared<int>(0);
+  world.loop().spawn(hold_at_once(held));
+  world.loop().spawn(hold_for_a_second(world.loop(), held));
+  world.loop().spawn(hold_in_turn(world.loop(), held));
+  EXPECT_EQ(held.use_count(), 4);
+  world.settle();
+  EXPECT_EQ(*held, 3);
+  EXPECT_EQ(held.use_count(), 1);
+  EXPECT_EQ(world.loop().spawned(), 0u);
+}
+
 // ---- sleep and yield
 
 Task<void> sleep_and_note(Loop& loop, Nanos delay, int value, std::vector<int>& order) {
