@@ -9,13 +9,16 @@ Gateway::Worker::Worker(Loop& owner, Gateway& gateway)
     : loop(owner),
       grid(owner),
       store(owner, grid, *gateway.catalog_, gateway.board_, gateway.keys_, gateway.options_.store),
-      service(store, gateway.options_.credentials, gateway.options_.service) {
+      service(store, gateway.options_.credentials, gateway.options_.service),
+      meter(gateway.registry_) {
   http::ServerOptions server_options;
   server_options.handler = [this, &gateway](http::Exchange& exchange) {
     return answer(&gateway, this, exchange);
   };
   server_options.render_error = [this](const Error& error, http::ResponseHead& head) {
-    return service.render(error, head);
+    std::string body = service.render(error, head);
+    meter.count_refused(head.status);
+    return body;
   };
   server_options.limits = gateway.options_.limits;
   server_options.max_connections = gateway.options_.max_connections;
@@ -24,7 +27,9 @@ Gateway::Worker::Worker(Loop& owner, Gateway& gateway)
 
 Gateway::Gateway(GatewayOptions options, object::KeyRing keys,
                  std::unique_ptr<catalog::Catalog> catalog)
-    : options_(std::move(options)), keys_(std::move(keys)), catalog_(std::move(catalog)) {}
+    : options_(std::move(options)),
+      grid_metrics_(registry_),
+      keys_(std::move(keys)), catalog_(std::move(catalog)) {}
 
 Gateway::~Gateway() = default;
 
@@ -63,15 +68,31 @@ Task<Result<std::unique_ptr<Gateway>>> Gateway::start(std::span<Loop* const> loo
   };
   door.log = [](std::string sentence) { log::info("{}", sentence); };
   HYDRA_CO_TRY(self.door_, agent::GridServer::start(first, std::move(door)));
+  if (!self.options_.admin_address.text.empty()) {
+    HYDRA_CO_TRY(self.admin_,
+                 admin::AdminServer::start(first, self.options_.admin_address, self.sources_,
+                                           self.registry_, self.grid_metrics_));
+  }
   co_return gateway;
 }
 
 Task<void> Gateway::answer(Gateway* self, Worker* worker, http::Exchange& exchange) {
   const admin::Page page = admin::page_of(exchange.request());
-  if (page != admin::Page::kNone && page != admin::Page::kMetrics)
+  if (page == admin::Page::kMetrics && self->options_.public_metrics) {
+    co_await answer_metrics(self, exchange);
+  } else if (page != admin::Page::kNone && page != admin::Page::kMetrics) {
     co_await admin::answer_health(self->sources_, page, exchange);
-  else
-    co_await worker->service.handle(exchange);
+  } else {
+    admin::MeteredExchange metered(exchange, worker->meter);
+    const std::string_view operation = co_await worker->service.handle(metered);
+    metered.end(operation);
+  }
+}
+
+Task<void> Gateway::answer_metrics(Gateway* self, http::Exchange& exchange) {
+  std::string text = co_await admin::exposition(self->sources_, self->registry_,
+                                                self->grid_metrics_, exchange.loop());
+  co_await admin::respond_page(exchange, 200, admin::kExpositionType, std::move(text));
 }
 
 void Gateway::serve(Loop& loop, std::unique_ptr<Stream> stream) {
@@ -92,6 +113,7 @@ Task<void> drain(std::shared_ptr<http::Server> server, Loop* home, Loop* first, 
 Task<void> Gateway::stop(Deadline deadline) {
   Loop& first = workers_.front()->loop;
   door_.reset();
+  if (admin_ != nullptr) admin_->stop();
   Event done(first);
   std::size_t left = workers_.size();
   const Nanos patience = std::max<Nanos>(0, deadline.at - first.now());

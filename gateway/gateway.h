@@ -11,7 +11,9 @@
 #include <string>
 #include <vector>
 
-#include "gateway/admin/observe.h"
+#include "base/metrics.h"
+#include "gateway/admin/admin_server.h"
+#include "gateway/admin/request_meter.h"
 #include "gateway/catalog/catalog.h"
 #include "gateway/http/connection.h"
 #include "gateway/object/collector.h"
@@ -34,6 +36,8 @@ struct GatewayOptions {
   s3::ServiceOptions service;
   http::Limits limits;
   std::size_t max_connections = 4096;  // of each worker
+  Address admin_address;               // a unix socket for the operator; empty: none
+  bool public_metrics = false;         // /metrics on the S3 port as well
 };
 
 class Gateway {
@@ -45,6 +49,7 @@ class Gateway {
     agent::GridClient grid;
     object::ObjectStore store;
     s3::Service service;
+    admin::RequestMeter meter;
     std::shared_ptr<http::Server> server;
   };
 
@@ -59,6 +64,7 @@ class Gateway {
 
   catalog::Catalog& catalog() { return *catalog_; }
   const object::PlacementBoard& board() const { return board_; }
+  metrics::Registry& registry() { return registry_; }
   const GatewayOptions& options() const { return options_; }
   std::span<const std::unique_ptr<Worker>> workers() const { return workers_; }
   Worker& worker(Loop& loop) { return *workers_[loop.index()]; }
@@ -66,8 +72,11 @@ class Gateway {
  private:
   Gateway(GatewayOptions options, object::KeyRing keys, std::unique_ptr<catalog::Catalog> catalog);
   static Task<void> answer(Gateway* self, Worker* worker, http::Exchange& exchange);
+  static Task<void> answer_metrics(Gateway* self, http::Exchange& exchange);
 
   GatewayOptions options_;
+  metrics::Registry registry_;
+  admin::GridMetrics grid_metrics_;
   object::KeyRing keys_;
   std::unique_ptr<catalog::Catalog> catalog_;
   object::PlacementBoard board_;
@@ -76,6 +85,7 @@ class Gateway {
   std::unique_ptr<object::Membership> membership_;
   std::unique_ptr<object::Collector> collector_;
   std::unique_ptr<agent::GridServer> door_;
+  std::unique_ptr<admin::AdminServer> admin_;
 };
 
 }  // namespace hydra

@@ -62,6 +62,34 @@ constexpr Route kObjectRoutes[] = {
     {"DELETE", "", delete_object},
 };
 
+struct OperationName {
+  Operation operation;
+  std::string_view name;
+};
+
+constexpr OperationName kOperationNames[] = {
+    {get_object, "GetObject"},
+    {put_object, "PutObject"},
+    {upload_part, "UploadPart"},
+    {list_objects_v2, "ListObjectsV2"},
+    {list_objects_v1, "ListObjects"},
+    {delete_object, "DeleteObject"},
+    {delete_objects, "DeleteObjects"},
+    {copy_object, "CopyObject"},
+    {get_object_attributes, "GetObjectAttributes"},
+    {create_upload, "CreateMultipartUpload"},
+    {upload_part_copy, "UploadPartCopy"},
+    {complete_upload, "CompleteMultipartUpload"},
+    {abort_upload, "AbortMultipartUpload"},
+    {list_parts, "ListParts"},
+    {list_uploads, "ListMultipartUploads"},
+    {list_buckets, "ListBuckets"},
+    {create_bucket, "CreateBucket"},
+    {head_bucket, "HeadBucket"},
+    {delete_bucket, "DeleteBucket"},
+    {get_bucket_location, "GetBucketLocation"},
+};
+
 Status check_supported(const Call& call) {
   for (const auto& [name, value] : call.query.all())
     if (std::find(kUnsupportedQueries.begin(), kUnsupportedQueries.end(), name) !=
@@ -170,6 +198,12 @@ Result<Operation> route(const Call& call) {
   if (call.bucket.empty()) return find_in(kServiceRoutes, call);
   if (call.key.empty()) return find_in(kBucketRoutes, call);
   return find_in(kObjectRoutes, call);
+}
+
+std::string_view operation_name(Operation operation, const Call& call) {
+  if (operation == get_object && call.head()) return "HeadObject";
+  const auto found = std::ranges::find(kOperationNames, operation, &OperationName::operation);
+  return found == std::end(kOperationNames) ? "other" : found->name;
 }
 
 bool is_valid_bucket_name(std::string_view name) {

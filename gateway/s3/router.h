@@ -20,6 +20,9 @@ Result<Target> find_target(const http::Request& request, const std::vector<std::
 // headers that ask for something that is not supported.
 Result<Operation> route(const Call& call);
 
+// What AWS calls it; of static storage.
+std::string_view operation_name(Operation operation, const Call& call);
+
 // The rules for the names of new buckets (AWS, "Bucket naming rules").
 bool is_valid_bucket_name(std::string_view name);
 

@@ -21,13 +21,16 @@ std::string Service::new_request_id() {
   return id;
 }
 
-Task<void> Service::handle(http::Exchange& exchange) {
+Task<std::string_view> Service::handle(http::Exchange& exchange) {
   const std::string request_id = new_request_id();
-  Status status = co_await serve(exchange, request_id);
+  std::string_view name = "none";
+  Status status = co_await serve(exchange, request_id, name);
   if (!status) co_await answer_error(exchange, status.error(), request_id);
+  co_return name;
 }
 
-Task<Status> Service::serve(http::Exchange& exchange, const std::string& request_id) {
+Task<Status> Service::serve(http::Exchange& exchange, const std::string& request_id,
+                            std::string_view& name) {
   const http::Request& request = exchange.request();
   const std::int64_t now_ms = store_.loop().wall_ms();
   HYDRA_CO_TRY(Authenticated who, verifier_.verify(request, now_ms));
@@ -44,6 +47,7 @@ Task<Status> Service::serve(http::Exchange& exchange, const std::string& request
             request_id,
             now_ms};
   HYDRA_CO_TRY(Operation operation, route(call));
+  name = operation_name(operation, call);
   co_return co_await operation(call);
 }
 

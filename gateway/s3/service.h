@@ -14,13 +14,15 @@ class Service {
   Service(object::ObjectStore& store, std::shared_ptr<const CredentialStore> credentials,
           ServiceOptions options);
 
-  // An http::Handler's work.
-  Task<void> handle(http::Exchange& exchange);
+  // An http::Handler's work. Returns the name of the operation, "none" when the request was refused before it had
+  // one; of static storage.
+  Task<std::string_view> handle(http::Exchange& exchange);
   // For errors that arise before there is a request (http::ErrorRenderer).
   std::string render(const Error& error, http::ResponseHead& head);
 
  private:
-  Task<Status> serve(http::Exchange& exchange, const std::string& request_id);
+  Task<Status> serve(http::Exchange& exchange, const std::string& request_id,
+                     std::string_view& name);
   Task<void> answer_error(http::Exchange& exchange, const Error& error,
                           const std::string& request_id);
   std::string new_request_id();

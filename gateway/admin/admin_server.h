@@ -1,0 +1,41 @@
+// AdminServer: the operator's door, a unix socket that only the gateway's user may open, for
+// hydractl and for scraping metrics:
+//
+//   GET /v1/status   status_json.h
+//   GET /metrics     Prometheus text
+//
+// Belongs to the loop it was started on, and lives as long as that loop runs.
+#pragma once
+
+#include <memory>
+
+#include "base/runtime/io.h"
+#include "gateway/admin/grid_metrics.h"
+#include "gateway/http/connection.h"
+
+namespace hydra::admin {
+
+class AdminServer {
+ public:
+  // `sources`, `registry` and `metrics` outlive it. What listen() gives; kInvalidArgument unless it
+  // is a unix socket, for nobody is asked who he is.
+  static Result<std::unique_ptr<AdminServer>> start(Loop& loop, Address at, const Sources& sources,
+                                                    metrics::Registry& registry,
+                                                    GridMetrics& metrics);
+  // Accepts no more; answers under way are finished.
+  void stop();
+
+ private:
+  AdminServer(Loop& loop, const Sources& sources, metrics::Registry& registry,
+              GridMetrics& metrics);
+  static Task<void> answer(AdminServer* self, http::Exchange& exchange);
+  static Task<void> answer_status(AdminServer* self, http::Exchange& exchange);
+
+  const Sources& sources_;
+  metrics::Registry& registry_;
+  GridMetrics& metrics_;
+  std::shared_ptr<http::Server> server_;
+  std::unique_ptr<Acceptor> acceptor_;
+};
+
+}  // namespace hydra::admin

@@ -1,0 +1,120 @@
+#include "gateway/admin/grid_metrics.h"
+
+namespace hydra::admin {
+
+namespace {
+constexpr Nanos kPatience = kSecond;
+constexpr std::size_t kExaminedRepairs = 64;
+}  // namespace
+
+void GridMetrics::gauge(std::string_view name, std::string_view help, std::uint64_t value) {
+  registry_.gauge(name, help).set(static_cast<std::int64_t>(value));
+}
+
+void GridMetrics::raise(std::string_view name, std::string_view help, std::uint64_t total) {
+  metrics::Counter& counter = registry_.counter(name, help);
+  if (total > counter.value()) counter.add(total - counter.value());
+}
+
+void GridMetrics::update(const std::vector<WorkerSample>& samples) {
+  WorkerSample sum;
+  for (const auto& sample : samples) {
+    // A sum without one of the workers would be too small, and the next one a leap.
+    if (!sample.taken) return;
+    sum.store.reads += sample.store.reads;
+    sum.store.hedged_reads += sample.store.hedged_reads;
+    sum.store.degraded_reads += sample.store.degraded_reads;
+    sum.store.degraded_writes += sample.store.degraded_writes;
+    sum.budget_bytes += sample.budget_bytes;
+    sum.budget_free += sample.budget_free;
+    sum.connections += sample.connections;
+  }
+  std::lock_guard lock(mutex_);
+  raise("hydra_object_reads_total", "Windows of stripes fetched for reads.", sum.store.reads);
+  raise("hydra_object_hedged_reads_total", "Windows for which parity was asked as well.",
+        sum.store.hedged_reads);
+  raise("hydra_object_degraded_reads_total", "Windows decoded from parity.",
+        sum.store.degraded_reads);
+  raise("hydra_object_degraded_writes_total",
+        "Extents committed with missing shards or a smaller profile.", sum.store.degraded_writes);
+  gauge("hydra_object_budget_bytes", "Memory for data in flight.", sum.budget_bytes);
+  gauge("hydra_object_budget_used_bytes", "Memory for data in flight that is taken.",
+        sum.budget_bytes - sum.budget_free);
+  gauge("hydra_http_connections", "Open connections of S3 clients.", sum.connections);
+}
+
+void GridMetrics::update(const GridStatus& status) {
+  std::lock_guard lock(mutex_);
+  registry_.gauge("hydra_build_info", "The version of this gateway.", {{"version", status.version}})
+      .set(1);
+  for (const auto verdict :
+       {Verdict::kHealthy, Verdict::kDegraded, Verdict::kAtRisk, Verdict::kUnavailable})
+    registry_
+        .gauge("hydra_grid_verdict", "1 at the verdict on the grid.",
+               {{"verdict", std::string(verdict_name(verdict))}})
+        .set(verdict == status.verdict ? 1 : 0);
+  gauge("hydra_grid_nodes_may_fail", "More nodes that may fail without loss, at the least.",
+        static_cast<std::uint64_t>(status.nodes_may_fail));
+  gauge("hydra_grid_capacity_bytes", "Capacity of all nodes.", status.capacity.raw_bytes);
+  gauge("hydra_grid_usable_bytes", "Objects that fit into empty nodes at the profile.",
+        status.capacity.usable_bytes);
+  gauge("hydra_grid_available_bytes", "Objects that still fit.", status.capacity.available_bytes);
+  gauge("hydra_ring_epoch", "The newest epoch of the ring.", status.ring_epoch);
+  gauge("hydra_repairs_queued", "Extents that wait for repair.", status.totals.repairs);
+  gauge("hydra_dead_extents", "Extents whose shards wait to be freed.", status.totals.dead_extents);
+  gauge("hydra_catalog_buckets", "Buckets.", status.totals.buckets);
+  gauge("hydra_catalog_objects", "Objects.", status.totals.objects);
+  gauge("hydra_catalog_object_bytes", "Bytes of objects.", status.capacity.stored_bytes);
+  gauge("hydra_catalog_uploads", "Multipart uploads under way.", status.totals.uploads);
+  gauge("hydra_catalog_extents", "Extents.", status.totals.extents);
+  gauge("hydra_catalog_extent_bytes", "Bytes of ciphertext in extents.",
+        status.totals.extent_bytes);
+  for (const std::string_view word : {"healthy", "suspect", "down", "fenced"}) {
+    std::int64_t count = 0;
+    for (const auto& node : status.nodes) count += node.word() == word ? 1 : 0;
+    registry_.gauge("hydra_nodes", "Nodes by state.", {{"state", std::string(word)}}).set(count);
+  }
+  for (const auto& node : status.nodes) update_node(node);
+}
+
+void GridMetrics::update_node(const NodeStatus& node) {
+  const metrics::Labels labels = {{"node", node.name}, {"zone", node.zone}};
+  const auto set = [&](std::string_view name, std::string_view help, std::uint64_t value) {
+    registry_.gauge(name, help, labels).set(static_cast<std::int64_t>(value));
+  };
+  set("hydra_node_up", "1 while the node is healthy and its device works.", node.well() ? 1 : 0);
+  set("hydra_node_capacity_bytes", "Capacity of the node.", node.capacity_bytes);
+  set("hydra_node_used_bytes", "Bytes that shards take on the node.", node.load.used_bytes);
+  set("hydra_node_free_bytes", "Bytes that new shards may still take.", node.load.free_bytes);
+  set("hydra_node_shards", "Shards on the node.", node.load.shards);
+  set("hydra_node_syncs", "Syncs of the device since the agent started.", node.load.syncs);
+  set("hydra_node_written_bytes", "Bytes written since the agent started.",
+      node.load.bytes_written);
+  set("hydra_node_errors", "Errors since the agent started.", node.load.errors);
+  set("hydra_node_heartbeat_age_milliseconds", "Time since the last heartbeat.",
+      static_cast<std::uint64_t>(node.heartbeat_age_ms));
+  set("hydra_node_read_p50_microseconds", "Median time of small reads.",
+      static_cast<std::uint64_t>(node.latency_p50_us));
+  set("hydra_node_read_p95_microseconds", "95th percentile of the time of small reads.",
+      static_cast<std::uint64_t>(node.latency_p95_us));
+}
+
+Task<std::string> exposition(const Sources& sources, metrics::Registry& registry,
+                             GridMetrics& metrics, Loop& home) {
+  const auto samples = co_await sample_workers(sources, home, home.after(kPatience));
+  metrics.update(samples);
+  bool complete = false;
+  if (samples.front().taken) {
+    if (const auto status = status_of(sources, samples, kExaminedRepairs)) {
+      metrics.update(*status);
+      complete = true;
+    }
+  }
+  registry
+      .gauge("hydra_status_known",
+             "0 when the catalog could not be read: the grid's series are old.")
+      .set(complete ? 1 : 0);
+  co_return registry.exposition();
+}
+
+}  // namespace hydra::admin
