@@ -92,7 +92,7 @@ std::vector<s3::Credential> read_users(config::Reader& reader) {
 
 Result<ProcessOptions> load_options(const std::string& path, bool& created_keys) {
   auto reader = config::Reader::from_file(path, config::process_environment());
-  for (const char* name : {"HYDRA_IO_URING", "HYDRA_BIN", "HYDRA_BUILD"})
+  for (const char* name : {"HYDRA_ADMIN", "HYDRA_IO_URING", "HYDRA_BIN", "HYDRA_BUILD"})
     reader.allow_variable(name);
   ProcessOptions options;
   GatewayOptions& gateway = options.gateway;
@@ -132,6 +132,10 @@ Result<ProcessOptions> load_options(const std::string& path, bool& created_keys)
   gateway.store.budget_bytes = reader.size("storage.memory", 192u << 20, 16u << 20) / options.workers;
   gateway.store.small_bytes = reader.size("storage.replicate_up_to", gateway.store.small_bytes, 0, 1u << 20);
   gateway.collector.grace_ms = reader.duration("storage.grace", 3600 * kSecond, 0) / kMillisecond;
+  gateway.admin_address.text = reader.address("admin.listen", "");
+  if (!gateway.admin_address.text.empty() && !gateway.admin_address.is_unix())
+    reader.mistake("admin.listen", "want unix:/path: whoever reaches it is not asked who he is");
+  gateway.public_metrics = reader.flag("metrics.public", false);
   options.log.file = reader.path("log.file", "");
   const std::string level = reader.choice("log.level", "info", {"debug", "info", "warning", "error", "off"});
   options.log.level = log::parse_level(level).value_or(log::Level::kInfo);

@@ -56,8 +56,6 @@ void assess(GridStatus& status, const RepairOutlook& repairs) {
   const auto& nodes = status.nodes;
   const auto unwell =
       static_cast<int>(std::ranges::count_if(nodes, [](const auto& node) { return !node.well(); }));
-  const auto away = static_cast<int>(std::ranges::count_if(
-      nodes, [](const auto& node) { return !node.well() && node.may_hold_shards(); }));
   const auto writers = static_cast<std::size_t>(
       std::ranges::count_if(nodes, [](const auto& node) { return node.takes_writes(); }));
   const auto say = [&](std::string reason) { status.reasons.push_back(std::move(reason)); };
@@ -66,7 +64,7 @@ void assess(GridStatus& status, const RepairOutlook& repairs) {
   if (const auto profile = erasure::profile_for(status.profile, writers))
     status.write_profile = *profile;
 
-  const int spare = nodes_may_fail(status, repairs, away);
+  const int spare = nodes_may_fail(status, repairs, unwell);
   status.nodes_may_fail = std::max(0, spare);
   status.verdict = Verdict::kHealthy;
   if (unwell > 0)

@@ -48,7 +48,6 @@ struct NodeStatus {
   // It answers and its device works.
   bool well() const { return state == agent::NodeState::kHealthy && !load.fenced; }
   bool takes_writes() const { return well() && placed && !draining; }
-  bool may_hold_shards() const { return !seen || load.shards > 0; }
   // One word for a table: that of its state, or "fenced".
   std::string_view word() const { return load.fenced ? "fenced" : state_name(state); }
   bool operator==(const NodeStatus&) const = default;

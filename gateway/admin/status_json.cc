@@ -174,7 +174,8 @@ std::string to_public_json(const GridStatus& status) {
                 {"nodes",
                  {{"healthy", count(agent::NodeState::kHealthy)},
                   {"suspect", count(agent::NodeState::kSuspect)},
-                  {"down", count(agent::NodeState::kDown)}}},
+                  {"down", count(agent::NodeState::kDown)},
+                  {"writable", std::ranges::count_if(status.nodes, &NodeStatus::takes_writes)}}},
                 {"repairs", status.totals.repairs}});
 }
 

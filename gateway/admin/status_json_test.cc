@@ -76,6 +76,7 @@ TEST(StatusJson, PublicFormNamesNobody) {
   EXPECT_THAT(json, HasSubstr("\"verdict\": \"at risk\""));
   EXPECT_THAT(json, HasSubstr("\"suspect\": 1"));
   EXPECT_THAT(json, HasSubstr("\"down\": 1"));
+  EXPECT_THAT(json, HasSubstr("\"writable\": 0"));
   for (const char* secret : {"agent", "west", "00ff", "1.2.3"})
     EXPECT_THAT(json, Not(HasSubstr(secret)));
 }

@@ -1,0 +1,112 @@
+#include "gateway/ctl/admin_client.h"
+
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <optional>
+
+namespace hydra::ctl {
+
+namespace {
+
+constexpr std::size_t kMaxResponseBytes = 64u << 20;
+constexpr int kTimeoutSeconds = 5;
+
+class Socket {
+ public:
+  Socket() : fd_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {}
+  ~Socket() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Socket(const Socket&) = delete;
+  Socket& operator=(const Socket&) = delete;
+  int fd() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+tl::unexpected<Error> failed(std::string_view socket, int error) {
+  if (error == EAGAIN || error == EWOULDBLOCK)
+    return fail(Code::kTimeout, std::string(socket) + ": no answer");
+  const bool absent = error == ENOENT || error == ECONNREFUSED;
+  return fail(absent ? Code::kUnavailable : Code::kIo,
+              std::string(socket) + ": " + std::strerror(error));
+}
+
+bool connect_to(const Socket& socket, std::string_view path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, path.data(), path.size());
+  const timeval patience{kTimeoutSeconds, 0};
+  return socket.fd() >= 0 &&
+         ::setsockopt(socket.fd(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0 &&
+         ::setsockopt(socket.fd(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) == 0 &&
+         ::connect(socket.fd(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+}
+
+// The value of a field of the head, or nullopt. Names are as our gateway writes them.
+std::optional<std::uint64_t> content_length(std::string_view head) {
+  constexpr std::string_view kName = "\r\nContent-Length: ";
+  const auto at = head.find(kName);
+  if (at == std::string_view::npos) return std::nullopt;
+  std::uint64_t value = 0;
+  const char* begin = head.data() + at + kName.size();
+  const auto parsed = std::from_chars(begin, head.data() + head.size(), value);
+  if (parsed.ec != std::errc()) return std::nullopt;
+  return value;
+}
+
+}  // namespace
+
+Result<Answer> parse_answer(std::string_view response) {
+  constexpr std::string_view kVersion = "HTTP/1.1 ";
+  const auto end = response.find("\r\n\r\n");
+  if (end == std::string_view::npos || !response.starts_with(kVersion))
+    return fail(Code::kCorrupt, "what answers is no gateway");
+  const std::string_view head = response.substr(0, end);
+  Answer answer;
+  const char* digits = head.data() + kVersion.size();
+  const auto parsed = std::from_chars(digits, head.data() + head.size(), answer.status);
+  if (parsed.ec != std::errc() || parsed.ptr != digits + 3)
+    return fail(Code::kCorrupt, "what answers is no gateway");
+  answer.body = response.substr(end + 4);
+  if (content_length(head) != answer.body.size())
+    return fail(Code::kCorrupt, "the answer was cut off");
+  return answer;
+}
+
+Result<Answer> get(std::string_view socket, std::string_view target) {
+  if (socket.starts_with("unix:")) socket.remove_prefix(5);
+  if (socket.empty() || socket.size() >= sizeof sockaddr_un::sun_path)
+    return fail(Code::kInvalidArgument, "the path of a socket has 1 to 107 bytes");
+  const Socket connection;
+  if (!connect_to(connection, socket)) return failed(socket, errno);
+  const std::string request =
+      "GET " + std::string(target) + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+  if (::send(connection.fd(), request.data(), request.size(), MSG_NOSIGNAL) !=
+      static_cast<ssize_t>(request.size()))
+    return failed(socket, errno);
+  std::string response;
+  char piece[16384];
+  for (;;) {
+    const ssize_t got = ::recv(connection.fd(), piece, sizeof piece, 0);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return failed(socket, errno);
+    if (got == 0) break;
+    response.append(piece, static_cast<std::size_t>(got));
+    if (response.size() > kMaxResponseBytes)
+      return fail(Code::kTooLarge, std::string(socket) + ": an answer without end");
+  }
+  auto answer = parse_answer(response);
+  if (!answer)
+    return fail(answer.error().code, std::string(socket) + ": " + answer.error().message);
+  return answer;
+}
+
+}  // namespace hydra::ctl
