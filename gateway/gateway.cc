@@ -56,7 +56,11 @@ Task<Result<std::unique_ptr<Gateway>>> Gateway::start(std::span<Loop* const> loo
   HYDRA_CO_CHECK_OK(self.membership_->load());
   self.collector_ = std::make_unique<object::Collector>(first, self.workers_.front()->grid,
                                                         *self.catalog_, self.options_.collector);
-  first.spawn(object::Collector::run(self.collector_.get()));
+  if (!self.options_.admin_address.text.empty()) {
+    HYDRA_CO_TRY(self.admin_,
+                 admin::AdminServer::start(first, self.options_.admin_address, self.sources_,
+                                           self.registry_, self.grid_metrics_));
+  }
 
   agent::GridServerOptions door;
   door.addresses = self.options_.grid_addresses;
@@ -68,11 +72,8 @@ Task<Result<std::unique_ptr<Gateway>>> Gateway::start(std::span<Loop* const> loo
   };
   door.log = [](std::string sentence) { log::info("{}", sentence); };
   HYDRA_CO_TRY(self.door_, agent::GridServer::start(first, std::move(door)));
-  if (!self.options_.admin_address.text.empty()) {
-    HYDRA_CO_TRY(self.admin_,
-                 admin::AdminServer::start(first, self.options_.admin_address, self.sources_,
-                                           self.registry_, self.grid_metrics_));
-  }
+  // Nothing that can fail comes after the first task that uses the gateway.
+  first.spawn(object::Collector::run(self.collector_.get()));
   co_return gateway;
 }
 

@@ -57,7 +57,7 @@ class GatewayOptionsTest : public testing::Test {
 constexpr std::string_view kEverything = R"(
 gateway: {workers: 3}
 s3:
-  listen: "*:9443"
+  listen: 0.0.0.0:9443
   region: eu-central-1
   domain: [s3.example.org, objects.example.org]
   tls: {certificate: cert.pem, key: key.pem}
@@ -85,7 +85,7 @@ TEST_F(GatewayOptionsTest, EveryKeyArrivesWhereItBelongs) {
   ASSERT_TRUE(options) << options.error().message;
   const GatewayOptions& gateway = options->gateway;
   EXPECT_EQ(options->workers, 3u);
-  EXPECT_EQ(options->serve.address.text, "*:9443");
+  EXPECT_EQ(options->serve.address.text, "0.0.0.0:9443");
   ASSERT_TRUE(options->serve.tls);
   EXPECT_EQ(gateway.service.region, "eu-central-1");
   EXPECT_THAT(gateway.service.domains, ElementsAre("s3.example.org", "objects.example.org"));
