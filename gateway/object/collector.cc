@@ -19,7 +19,8 @@ Task<void> Collector::run(Collector* self) {
 }
 
 Task<Result<std::size_t>> Collector::collect() {
-  HYDRA_CO_TRY(auto dead, catalog_.dead_extents(loop_.wall_ms() - options_.grace_ms, options_.batch));
+  HYDRA_CO_TRY(auto dead,
+               catalog_.dead_extents(loop_.wall_ms() - options_.grace_ms, options_.batch));
   std::erase_if(dead, [this](const catalog::DeadExtent& d) {
     return !std::all_of(d.extent.nodes.begin(), d.extent.nodes.end(),
                         [this](NodeId node) { return grid_.usable(node); });

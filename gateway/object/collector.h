@@ -1,8 +1,9 @@
-// Collector: frees the shards of extents that no body refers to any more, once the grace time has passed.
+// Collector: frees the shards of extents that no body refers to any more, once the grace time has
+// passed.
 //
-// One instance a process, on its first loop. Its queue is the catalog's table of dead extents, so a restart goes on
-// where it was. An extent is forgotten only after every node that may hold a shard of it has said that it is free;
-// extents with a node away stay queued (invariant 5).
+// One instance a process, on its first loop. Its queue is the catalog's table of dead extents, so a
+// restart goes on where it was. An extent is forgotten only after every node that may hold a shard
+// of it has said that it is free; extents with a node away stay queued (invariant 5).
 #pragma once
 
 #include "base/runtime/sync.h"

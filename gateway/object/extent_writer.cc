@@ -37,7 +37,8 @@ struct ExtentWriter::Shards {
       if (busy[i] && states[i] == State::kWriting) return true;
     return false;
   }
-  // A node that has not answered in time is left behind; its send runs on to its deadline and is ignored.
+  // A node that has not answered in time is left behind; its send runs on to its deadline and is
+  // ignored.
   void leave_busy_behind() {
     for (std::size_t i = 0; i < states.size(); ++i)
       if (busy[i] && states[i] == State::kWriting) {
@@ -57,8 +58,8 @@ ExtentWriter::ExtentWriter(Loop& loop, agent::Grid& grid, WriteTimes times, cata
   HYDRA_ASSERT(extent_.nodes.size() == static_cast<std::size_t>(extent_.profile.shards()));
   layout_ = *layout;
   for (std::size_t i = 0; i < extent_.nodes.size(); ++i)
-    shards_->writers.push_back(grid.write(
-        extent_.nodes[i], ShardId{extent_.id, static_cast<std::uint8_t>(i)}, layout_));
+    shards_->writers.push_back(
+        grid.write(extent_.nodes[i], ShardId{extent_.id, static_cast<std::uint8_t>(i)}, layout_));
   shards_->states.assign(extent_.nodes.size(), Shards::State::kWriting);
   shards_->busy.assign(extent_.nodes.size(), false);
 }

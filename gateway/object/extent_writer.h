@@ -1,8 +1,10 @@
-// ExtentWriter: one extent on its way to its nodes. The caller fills stripe after stripe with ciphertext; the writer
-// encodes each as soon as it is full and sends its blocks to all nodes side by side, while the caller fills the next.
+// ExtentWriter: one extent on its way to its nodes. The caller fills stripe after stripe with
+// ciphertext; the writer encodes each as soon as it is full and sends its blocks to all nodes side
+// by side, while the caller fills the next.
 //
-// A node that fails or stalls is left behind as long as the write quorum W lives (invariant 2); its shards are then
-// recorded as missing. Belongs to one worker; must be awaited to the end of finish() or be dropped.
+// A node that fails or stalls is left behind as long as the write quorum W lives (invariant 2); its
+// shards are then recorded as missing. Belongs to one worker; must be awaited to the end of
+// finish() or be dropped.
 #pragma once
 
 #include <memory>
@@ -17,8 +19,8 @@
 namespace hydra::object {
 
 struct WriteTimes {
-  Nanos stall = 3 * kSecond;        // one block's way to a node, before the node is left behind
-  Nanos commit = 15 * kSecond;      // until the quorum is durable, after the last block was sent
+  Nanos stall = 3 * kSecond;    // one block's way to a node, before the node is left behind
+  Nanos commit = 15 * kSecond;  // until the quorum is durable, after the last block was sent
   Nanos straggler = 500 * kMillisecond;  // for the rest, once the quorum is durable
 };
 
@@ -28,11 +30,14 @@ class ExtentWriter {
   ExtentWriter(Loop& loop, agent::Grid& grid, WriteTimes times, catalog::Extent extent);
   ~ExtentWriter();
 
-  // Where the next bytes of ciphertext go: the rest of the current stripe, never empty before the extent is full.
+  // Where the next bytes of ciphertext go: the rest of the current stripe, never empty before the
+  // extent is full.
   MutableBytes space();
-  // `bytes` of space() were filled. Sends the stripe when it is full. kUnavailable when the quorum is lost.
+  // `bytes` of space() were filled. Sends the stripe when it is full. kUnavailable when the quorum
+  // is lost.
   Task<Status> filled(std::size_t bytes);
-  // After the last byte: returns when at least W shards are durable, with `missing` telling those that are not.
+  // After the last byte: returns when at least W shards are durable, with `missing` telling those
+  // that are not.
   Task<Result<catalog::Extent>> finish();
 
  private:

@@ -1,6 +1,7 @@
-// The way of a GET, the mirror of put.cc: catalog -> slices -> choose blocks -> fetch, hedge, verify, decode -> open
-// -> send. The catalog gave the plan; the stages from `choose blocks` to `decode` are WindowFetch's. While one
-// window is opened and sent the next one is on its way.
+// The way of a GET, the mirror of put.cc: catalog -> slices -> choose blocks -> fetch, hedge,
+// verify, decode -> open
+// -> send. The catalog gave the plan; the stages from `choose blocks` to `decode` are
+// WindowFetch's. While one window is opened and sent the next one is on its way.
 #include <algorithm>
 #include <deque>
 

@@ -49,8 +49,10 @@ Result<KeyRing> KeyRing::parse(std::string_view text) {
 
 std::string KeyRing::generate(const DataKey& key) {
   std::string text =
-      "# HydraGrid's key-encryption keys. Without this file no object can be read again: keep a copy of it\n"
-      "# in a safe place, away from this machine. Whoever has it and the agents' disks can read everything.\n";
+      "# HydraGrid's key-encryption keys. Without this file no object can be read again: keep a "
+      "copy of it\n"
+      "# in a safe place, away from this machine. Whoever has it and the agents' disks can read "
+      "everything.\n";
   text += std::string(kHeader) + "\n1 " + hex_encode(key) + "\n";
   return text;
 }
@@ -90,8 +92,8 @@ Result<DataKey> KeyWrapper::unwrap(const BodyId& body, const catalog::WrappedKey
   HYDRA_TRY(Aead * aead, cipher(wrapped.kek_id));
   const ByteView sealed(wrapped.sealed);
   DataKey key;
-  HYDRA_CHECK_OK(aead->open(sealed.first(kGcmNonceBytes), body.view(),
-                            sealed.subspan(kGcmNonceBytes), key));
+  HYDRA_CHECK_OK(
+      aead->open(sealed.first(kGcmNonceBytes), body.view(), sealed.subspan(kGcmNonceBytes), key));
   return key;
 }
 

@@ -1,8 +1,9 @@
-// KeyRing: the key-encryption keys. The one place where keys live; they never leave the gateway's side.
+// KeyRing: the key-encryption keys. The one place where keys live; they never leave the gateway's
+// side.
 //
-// A KEK wraps the data keys of bodies (AES-256-GCM with a random nonce, the body's id as associated data). The
-// newest KEK wraps, all of them unwrap, so rotation adds a key and rewrites rows at leisure. Immutable after
-// parsing; one Wrapper a worker holds the cipher contexts.
+// A KEK wraps the data keys of bodies (AES-256-GCM with a random nonce, the body's id as associated
+// data). The newest KEK wraps, all of them unwrap, so rotation adds a key and rewrites rows at
+// leisure. Immutable after parsing; one Wrapper a worker holds the cipher contexts.
 #pragma once
 
 #include <array>
@@ -23,8 +24,9 @@ using DataKey = std::array<std::byte, kAesKeyBytes>;
 
 class KeyRing {
  public:
-  // The key file: a line "hydragrid-keys 1", then a line "ID HEX" for each KEK (ID a decimal number above 0, HEX
-  // 64 digits); '#' begins a comment. kInvalidArgument names the line. No key is ever part of a message.
+  // The key file: a line "hydragrid-keys 1", then a line "ID HEX" for each KEK (ID a decimal number
+  // above 0, HEX 64 digits); '#' begins a comment. kInvalidArgument names the line. No key is ever
+  // part of a message.
   static Result<KeyRing> parse(std::string_view text);
   // A new key file that holds `key`, which must be random, as its first KEK.
   static std::string generate(const DataKey& key);

@@ -18,15 +18,15 @@ constexpr double kCapacityStep = 0.05;
 
 bool same_for_placement(const placement::Node& a, const placement::Node& b) {
   const double larger = static_cast<double>(std::max(a.capacity_bytes, b.capacity_bytes));
-  const double step = std::abs(static_cast<double>(a.capacity_bytes) - static_cast<double>(b.capacity_bytes));
+  const double step =
+      std::abs(static_cast<double>(a.capacity_bytes) - static_cast<double>(b.capacity_bytes));
   return a.id == b.id && a.zone == b.zone && a.weight == b.weight && a.draining == b.draining &&
          step <= larger * kCapacityStep;
 }
 
 bool same_for_placement(const placement::ClusterMap& a, const placement::ClusterMap& b) {
-  return std::ranges::equal(a.nodes(), b.nodes(), [](const auto& x, const auto& y) {
-    return same_for_placement(x, y);
-  });
+  return std::ranges::equal(a.nodes(), b.nodes(),
+                            [](const auto& x, const auto& y) { return same_for_placement(x, y); });
 }
 }  // namespace
 
@@ -44,7 +44,8 @@ Result<placement::ClusterMap> Membership::roster() {
 }
 
 Status Membership::publish(placement::ClusterMap map, placement::Ring ring) {
-  board_.publish(std::make_shared<const PlacementView>(PlacementView{std::move(map), std::move(ring)}));
+  board_.publish(
+      std::make_shared<const PlacementView>(PlacementView{std::move(map), std::move(ring)}));
   return {};
 }
 
@@ -97,7 +98,8 @@ Task<Status> Membership::rebuild_once() {
   Event built(loop_);
   loop_.offload(
       [&] {
-        ring = placement::build_ring(map, profiles_, view == nullptr ? nullptr : &view->ring, epoch);
+        ring =
+            placement::build_ring(map, profiles_, view == nullptr ? nullptr : &view->ring, epoch);
       },
       [&] { built.set(); });
   co_await built.wait();

@@ -1,8 +1,9 @@
 // Membership: who belongs to the grid, and the ring made from it.
 //
-// One instance a process, on its first loop. A node that joins gets its number from the catalog; when the roster has
-// changed, a new epoch of the ring is made (off the loop, it takes a while), recorded in the catalog by
-// compare-and-swap, and published to all workers. Losing a link changes nothing here.
+// One instance a process, on its first loop. A node that joins gets its number from the catalog;
+// when the roster has changed, a new epoch of the ring is made (off the loop, it takes a while),
+// recorded in the catalog by compare-and-swap, and published to all workers. Losing a link changes
+// nothing here.
 #pragma once
 
 #include <memory>

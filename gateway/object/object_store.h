@@ -1,8 +1,9 @@
 // ObjectStore: the pipeline between S3's operations and the grid, one per worker.
 //
-// put.cc takes a body in: receive -> seal -> lay into extents -> encode -> place -> send -> quorum. get.cc is its
-// mirror. Copies and completed uploads are arithmetic on slices (slices.h) and do not pass through here.
-// Belongs to its worker's loop; the catalog, key ring and placement board are shared by the process.
+// put.cc takes a body in: receive -> seal -> lay into extents -> encode -> place -> send -> quorum.
+// get.cc is its mirror. Copies and completed uploads are arithmetic on slices (slices.h) and do not
+// pass through here. Belongs to its worker's loop; the catalog, key ring and placement board are
+// shared by the process.
 #pragma once
 
 #include <cstdint>
@@ -26,12 +27,13 @@ struct StoreOptions {
   std::size_t budget_bytes = 96u << 20;  // of all bodies in flight on this worker
   Nanos budget_wait = 20 * kSecond;      // then kSlowDown
   Nanos read_timeout = 10 * kSecond;     // of one fetch from a node
-  Nanos hedge_after = 100 * kMillisecond;  // a fetch that is slower than this and its node's p95 gets company
+  Nanos hedge_after =
+      100 * kMillisecond;  // a fetch that is slower than this and its node's p95 gets company
   WriteTimes write;
 };
 
-// A body whose shards are durable but which the catalog does not know yet. If it is dropped before release(),
-// its shards are freed on their nodes.
+// A body whose shards are durable but which the catalog does not know yet. If it is dropped before
+// release(), its shards are freed on their nodes.
 class StoredBody {
  public:
   StoredBody() = default;
@@ -67,8 +69,9 @@ class ObjectStore {
   ObjectStore(Loop& loop, agent::Grid& grid, catalog::Catalog& catalog, const PlacementBoard& board,
               const KeyRing& keys, StoreOptions options);
 
-  // Reads exactly `length` bytes and the end of `source` (whose checks thereby run), and makes them durable.
-  // kUnavailable: too few nodes. kSlowDown: the budget stayed full. kNoSpace. Errors of the source as they are.
+  // Reads exactly `length` bytes and the end of `source` (whose checks thereby run), and makes them
+  // durable. kUnavailable: too few nodes. kSlowDown: the budget stayed full. kNoSpace. Errors of
+  // the source as they are.
   Task<Result<StoredBody>> receive(ByteSource& source, std::uint64_t length);
 
   // Commits a received body with its version or part; frees its shards when the catalog refuses.
@@ -76,7 +79,8 @@ class ObjectStore {
                              catalog::Preconditions preconditions);
   Task<Status> commit_part(catalog::Upload upload, catalog::Part part, StoredBody body);
 
-  // Writes what the plan covers to `sink`, in order. kCorrupt, kUnavailable when more than m shards are lost.
+  // Writes what the plan covers to `sink`, in order. kCorrupt, kUnavailable when more than m shards
+  // are lost.
   Task<Status> send(const catalog::ReadPlan& plan, ByteSink& sink);
 
   catalog::Catalog& catalog() { return catalog_; }

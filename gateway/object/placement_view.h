@@ -1,4 +1,5 @@
-// What a worker must know to place a new extent: the newest ring and roster, shared by all workers of the process.
+// What a worker must know to place a new extent: the newest ring and roster, shared by all workers
+// of the process.
 #pragma once
 
 #include <memory>

@@ -1,6 +1,6 @@
-// The way of a PUT: receive -> digest -> seal -> lay into extents -> encode -> place -> send shards -> quorum ->
-// catalog commit. Digests run inside the source, over each piece as it arrives; the stages from `encode` to
-// `quorum` are ExtentWriter's.
+// The way of a PUT: receive -> digest -> seal -> lay into extents -> encode -> place -> send shards
+// -> quorum -> catalog commit. Digests run inside the source, over each piece as it arrives; the
+// stages from `encode` to `quorum` are ExtentWriter's.
 #include <algorithm>
 
 #include "gateway/object/object_store.h"
@@ -37,7 +37,8 @@ class Sealer {
 class ExtentRun {
  public:
   using Place = std::function<Result<catalog::Extent>(std::uint64_t sealed_left)>;
-  ExtentRun(Loop& loop, agent::Grid& grid, WriteTimes times, std::uint64_t sealed_total, Place place)
+  ExtentRun(Loop& loop, agent::Grid& grid, WriteTimes times, std::uint64_t sealed_total,
+            Place place)
       : loop_(loop), grid_(grid), times_(times), left_(sealed_total), place_(std::move(place)) {}
 
   // Appends one segment: sealed straight into the stripe where it fits, else by way of a buffer.
@@ -101,8 +102,8 @@ Task<void> free_shards(agent::Grid& grid, std::vector<catalog::Extent> extents, 
                                deadline);
 }
 
-// A random id that begins with the time: ids made one after another are neighbours in every index, so that a
-// commit touches fewer pages (a third less CPU for a small PUT's commit).
+// A random id that begins with the time: ids made one after another are neighbours in every index,
+// so that a commit touches fewer pages (a third less CPU for a small PUT's commit).
 template <typename AnyId>
 AnyId new_id(Loop& loop) {
   AnyId id;
@@ -156,7 +157,8 @@ Task<Status> ObjectStore::receive_body(ByteSource& source, std::uint64_t length,
       std::min<std::uint64_t>(erasure::kStripeDataBytes, sealed_bytes(length)) *
       static_cast<std::size_t>(options_.profile.shards()) / options_.profile.k;
   const std::size_t piece_bytes = std::max<std::uint64_t>(1, std::min(length, kReceiveBytes));
-  auto hold = co_await budget_.acquire(2 * stripe_bytes + piece_bytes, loop_.after(options_.budget_wait));
+  auto hold =
+      co_await budget_.acquire(2 * stripe_bytes + piece_bytes, loop_.after(options_.budget_wait));
   if (!hold) co_return fail(Code::kSlowDown, "too much data is in flight");
 
   catalog::Body body;
@@ -206,8 +208,7 @@ Task<Status> ObjectStore::commit_object(catalog::BucketId bucket, catalog::Versi
 
 Task<Status> ObjectStore::commit_part(catalog::Upload upload, catalog::Part part, StoredBody body) {
   part.slices = body.slices;
-  Status status =
-      co_await catalog_.put_part(loop_, std::move(upload), std::move(part), body.data);
+  Status status = co_await catalog_.put_part(loop_, std::move(upload), std::move(part), body.data);
   if (status || !surely_not_committed(status.error().code)) body.release();
   co_return status;
 }

@@ -1,9 +1,10 @@
 // Segments: how a body's plaintext is sealed (docs/FORMAT-segment.md).
 //
-// A body of n > 0 plaintext bytes is cut into segments of 64 KiB, the last one shorter. Each is sealed by
-// AES-256-GCM under the body's own random data key: the sealed segment is the ciphertext and its 16-byte tag. The
-// sealed segments lie end to end; pieces of that run are laid into extents. The nonce is the segment's index, which
-// never repeats under a key because a body is written once; the associated data binds body, index and "last".
+// A body of n > 0 plaintext bytes is cut into segments of 64 KiB, the last one shorter. Each is
+// sealed by AES-256-GCM under the body's own random data key: the sealed segment is the ciphertext
+// and its 16-byte tag. The sealed segments lie end to end; pieces of that run are laid into
+// extents. The nonce is the segment's index, which never repeats under a key because a body is
+// written once; the associated data binds body, index and "last".
 #pragma once
 
 #include <array>
@@ -35,7 +36,8 @@ inline SegmentNonce segment_nonce(std::uint64_t index) {
   return nonce;
 }
 
-// Associated data, 25 bytes: body id (16), index u64 little-endian, 1 if this is the body's last segment else 0.
+// Associated data, 25 bytes: body id (16), index u64 little-endian, 1 if this is the body's last
+// segment else 0.
 using SegmentAad = std::array<std::byte, 25>;
 inline SegmentAad segment_aad(const BodyId& body, std::uint64_t index, bool last) {
   SegmentAad aad;

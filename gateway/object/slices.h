@@ -1,4 +1,5 @@
-// Arithmetic on slices: what a copy, a ranged part copy or a completed upload is made of. Pure; any thread.
+// Arithmetic on slices: what a copy, a ranged part copy or a completed upload is made of. Pure; any
+// thread.
 #pragma once
 
 #include <cstdint>

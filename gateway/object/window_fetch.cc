@@ -92,7 +92,8 @@ std::size_t WindowFetch::with_union(State state) const {
   return count;
 }
 
-// Asks one more shard for the union of columns: those whose nodes answer first, then any that is recorded.
+// Asks one more shard for the union of columns: those whose nodes answer first, then any that is
+// recorded.
 bool WindowFetch::begin_other() {
   for (const bool must_answer : {true, false})
     for (int i = 0; i < extent_.profile.shards(); ++i) {

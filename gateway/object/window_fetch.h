@@ -1,8 +1,10 @@
-// WindowFetch: brings one run of an extent's ciphertext from its nodes, decoding around what is lost or slow.
+// WindowFetch: brings one run of an extent's ciphertext from its nodes, decoding around what is
+// lost or slow.
 //
-// First the data shards that hold the run are asked for just their bytes. When one is known to be missing, fails, or
-// is slower than it should be, the same columns are asked for from others, and any k of them give the run. Started
-// once, awaited once; belongs to one worker and keeps itself alive while reads are under way.
+// First the data shards that hold the run are asked for just their bytes. When one is known to be
+// missing, fails, or is slower than it should be, the same columns are asked for from others, and
+// any k of them give the run. Started once, awaited once; belongs to one worker and keeps itself
+// alive while reads are under way.
 #pragma once
 
 #include <memory>

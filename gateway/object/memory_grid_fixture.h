@@ -1,0 +1,101 @@
+// A Grid whose nodes are maps in memory, with faults on demand. For tests of the pipeline.
+#pragma once
+
+#include <map>
+#include <set>
+
+#include "base/runtime/sync.h"
+#include "nodeagent/client/grid.h"
+
+namespace hydra::object {
+
+class MemoryGrid : public agent::Grid {
+ public:
+  struct Node {
+    std::map<ShardId, std::string> shards;
+    bool up = true;                     // has a link
+    bool refuses = false;               // every block fails with kNoSpace
+    bool stalls = false;                // answers nothing until the deadline
+    std::size_t blocks = 0;             // appended so far
+    std::size_t fail_after = SIZE_MAX;  // blocks, then kUnavailable
+  };
+
+  MemoryGrid(Loop& loop, std::size_t count) : loop_(loop) {
+    for (NodeId id = 1; id <= count; ++id) nodes_[id];
+  }
+  Node& node(NodeId id) { return nodes_.at(id); }
+
+  bool usable(NodeId id) const override { return nodes_.at(id).up; }
+  std::vector<agent::NodeView> nodes() const override { return {}; }
+  Nanos latency_p95(NodeId) const override { return 0; }
+
+  std::unique_ptr<agent::ShardWriter> write(NodeId id, ShardId shard,
+                                            erasure::Layout layout) override {
+    return std::make_unique<Writer>(*this, id, shard, layout);
+  }
+  Task<Result<Buffer>> read(NodeId id, ShardId shard, std::uint64_t offset, std::uint64_t length,
+                            Deadline deadline) override {
+    co_await yield(loop_);
+    Node& from = nodes_.at(id);
+    if (from.stalls) {
+      co_await sleep_until(loop_, deadline.at);
+      co_return fail(Code::kTimeout, "stalled");
+    }
+    if (!from.up) co_return fail(Code::kUnavailable, "down");
+    const auto found = from.shards.find(shard);
+    if (found == from.shards.end()) co_return fail(Code::kNotFound, "no such shard");
+    co_return Buffer::copy_of(as_bytes(std::string_view(found->second).substr(offset, length)));
+  }
+  Task<Status> free(NodeId id, std::vector<ShardId> shards, Deadline) override {
+    for (const auto& shard : shards) nodes_.at(id).shards.erase(shard);
+    co_return Status();
+  }
+  Task<Result<agent::ShardInfo>> info(NodeId, ShardId, Deadline) override {
+    co_return fail(Code::kUnsupported, "not in memory");
+  }
+  Task<Status> verify(NodeId, ShardId, Deadline) override { co_return Status(); }
+  Task<Result<std::vector<agent::ShardInfo>>> list(NodeId, std::optional<ShardId>, std::size_t,
+                                                   Deadline) override {
+    co_return std::vector<agent::ShardInfo>();
+  }
+
+  std::size_t shards() const {
+    std::size_t count = 0;
+    for (const auto& [id, node] : nodes_) count += node.shards.size();
+    return count;
+  }
+
+ private:
+  class Writer : public agent::ShardWriter {
+   public:
+    Writer(MemoryGrid& grid, NodeId id, ShardId shard, erasure::Layout layout)
+        : grid_(grid), id_(id), shard_(shard), layout_(layout) {}
+    Task<Status> append(ByteView block, std::uint32_t, bool last, Deadline deadline) override {
+      co_await yield(grid_.loop_);
+      Node& to = grid_.nodes_.at(id_);
+      if (to.stalls) {
+        co_await sleep_until(grid_.loop_, deadline.at);
+        co_return fail(Code::kTimeout, "stalled");
+      }
+      if (to.refuses) co_return fail(Code::kNoSpace, "full");
+      if (!to.up || to.blocks++ >= to.fail_after) co_return fail(Code::kUnavailable, "down");
+      bytes_ += as_text(block);
+      if (!last) co_return Status();
+      HYDRA_ASSERT(bytes_.size() == layout_.shard_bytes());
+      to.shards[shard_] = std::move(bytes_);
+      co_return Status();
+    }
+
+   private:
+    MemoryGrid& grid_;
+    NodeId id_;
+    ShardId shard_;
+    erasure::Layout layout_;
+    std::string bytes_;
+  };
+
+  Loop& loop_;
+  std::map<NodeId, Node> nodes_;
+};
+
+}  // namespace hydra::object

@@ -1,0 +1,345 @@
+// The pipeline over nodes in memory: what goes in comes out, with every loss that the profile
+// survives.
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include <random>
+
+#include "base/kv/memory_store.h"
+#include "base/runtime/sim/run_sim.h"
+#include "gateway/object/memory_grid_fixture.h"
+#include "gateway/object/object_store.h"
+#include "gateway/object/segment_format.h"
+#include "gateway/object/slices.h"
+
+namespace hydra::object {
+namespace {
+
+constexpr NodeId kNodes = 6;
+
+std::string noise(std::size_t bytes, std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  std::string out(bytes, '\0');
+  for (char& c : out) c = static_cast<char>(random());
+  return out;
+}
+
+class TextSource : public ByteSource {
+ public:
+  explicit TextSource(std::string text, std::optional<Code> failure = {})
+      : text_(std::move(text)), failure_(failure) {}
+  Task<Result<std::size_t>> read(MutableBytes into) override {
+    const std::size_t now = std::min(into.size(), text_.size() - at_);
+    if (now > 0) std::memcpy(into.data(), text_.data() + at_, now);
+    at_ += now;
+    if (now < into.size() && failure_) co_return fail(*failure_, "the source failed its check");
+    co_return now;
+  }
+
+ private:
+  std::string text_;
+  std::size_t at_ = 0;
+  std::optional<Code> failure_;
+};
+
+class TextSink : public ByteSink {
+ public:
+  Task<Status> write(ByteView bytes) override {
+    text += as_text(bytes);
+    co_return Status();
+  }
+  std::string text;
+};
+
+// Six nodes in memory, a catalog in memory, one worker.
+class World {
+ public:
+  explicit World(Loop& loop)
+      : loop_(loop),
+        grid(loop, kNodes),
+        catalog_(*catalog::Catalog::open(loop,
+                                         kv::open_memory(std::make_shared<kv::MemoryImage>(), {}))),
+        keys_(*KeyRing::parse(KeyRing::generate(DataKey{std::byte{7}}))),
+        store(loop, grid, *catalog_, board_, keys_, {}) {
+    placement::ClusterMap map;
+    for (NodeId id = 1; id <= kNodes; ++id)
+      EXPECT_TRUE(map.put(
+          {id, "n" + std::to_string(id), "z" + std::to_string(id % 3), 1u << 30, 1.0, false}));
+    board_.publish(
+        std::make_shared<const PlacementView>(PlacementView{map, placement::Ring(1, map, {})}));
+  }
+  Task<Status> make_bucket() {
+    catalog::Bucket bucket;
+    bucket.name = "bucket";
+    bucket.owner.id = "me";
+    auto made = co_await catalog_->create_bucket(loop_, std::move(bucket));
+    if (!made) co_return fail(made.error());
+    bucket_ = made->id;
+    co_return Status();
+  }
+  Task<Status> put(std::string key, std::string text) {
+    TextSource source(text);
+    auto body = co_await store.receive(source, text.size());
+    if (!body) co_return fail(body.error());
+    catalog::Version version;
+    version.key = std::move(key);
+    version.etag = "etag";
+    version.bytes = text.size();
+    co_return co_await store.commit_object(bucket_, std::move(version), std::move(*body), {});
+  }
+  Task<Result<std::string>> get(std::string key, std::uint64_t offset, std::uint64_t length) {
+    auto found = catalog_->object_and_plan(bucket_, key, [&](const catalog::Version&) {
+      return std::optional(std::pair(offset, length));
+    });
+    if (!found) co_return fail(found.error());
+    TextSink sink;
+    HYDRA_CO_CHECK_OK(co_await store.send(found->second, sink));
+    co_return sink.text;
+  }
+  catalog::Catalog& catalog() { return *catalog_; }
+  catalog::BucketId bucket() const { return bucket_; }
+
+ private:
+  Loop& loop_;
+
+ public:
+  MemoryGrid grid;
+
+ private:
+  std::unique_ptr<catalog::Catalog> catalog_;
+  PlacementBoard board_;
+  KeyRing keys_;
+  catalog::BucketId bucket_ = 0;
+
+ public:
+  ObjectStore store;
+};
+
+// Sizes around every edge: segment, small bodies, stripe, window, extent.
+const std::vector<std::uint64_t> kSizes = {1,
+                                           4096,
+                                           16 * 1024 - 16,
+                                           16 * 1024 - 15,
+                                           kSegmentBytes - 1,
+                                           kSegmentBytes,
+                                           kSegmentBytes + 1,
+                                           (1u << 20) - 256,
+                                           1u << 20,
+                                           (1u << 20) + 1,
+                                           (3u << 20) + 12345,
+                                           (64u << 20) + 77};
+
+TEST(Pipeline, EverySizeComesBackAlsoWithAnyTwoNodesDown) {
+  for (const std::uint64_t size : kSizes) {
+    const std::string text = noise(size, size);
+    const auto status = sim::run_sim(size, [&](Loop& loop) -> Task<Status> {
+      World world(loop);
+      HYDRA_CO_CHECK_OK(co_await world.make_bucket());
+      HYDRA_CO_CHECK_OK(co_await world.put("key", text));
+      const NodeId step = size > (8u << 20) ? 3 : 1;  // fewer pairs for the long one
+      for (NodeId a = 1; a <= kNodes; a += step)
+        for (NodeId b = a; b <= kNodes; b += step) {
+          world.grid.node(a).up = world.grid.node(b).up = false;
+          auto back = co_await world.get("key", 0, size);
+          world.grid.node(a).up = world.grid.node(b).up = true;
+          if (!back) co_return fail(back.error());
+          if (*back != text) co_return fail(Code::kCorrupt, "other bytes came back");
+        }
+      co_return Status();
+    });
+    ASSERT_TRUE(status) << size << ": " << status.error().to_string();
+  }
+}
+
+RC_GTEST_PROP(Pipeline, AnyRangeIsThatOfTheObject, ()) {
+  const auto size = *rc::gen::inRange<std::uint64_t>(1, 3u << 20);
+  const auto offset = *rc::gen::inRange<std::uint64_t>(0, size);
+  const auto length = *rc::gen::inRange<std::uint64_t>(1, size - offset + 1);
+  const auto down = *rc::gen::inRange<NodeId>(1, kNodes + 1);
+  const std::string text = noise(size, size);
+  const auto back = sim::run_sim(1, [&](Loop& loop) -> Task<Result<std::string>> {
+    World world(loop);
+    HYDRA_CO_CHECK_OK(co_await world.make_bucket());
+    HYDRA_CO_CHECK_OK(co_await world.put("key", text));
+    world.grid.node(down).up = false;
+    co_return co_await world.get("key", offset, length);
+  });
+  RC_ASSERT(back.has_value());
+  RC_ASSERT(*back == text.substr(offset, length));
+}
+
+TEST(Pipeline, WritesGoOnWithTwoNodesDownAndKeepTwoParities) {
+  const auto status = sim::run_sim(1, [](Loop& loop) -> Task<Status> {
+    World world(loop);
+    HYDRA_CO_CHECK_OK(co_await world.make_bucket());
+    world.grid.node(2).up = world.grid.node(5).up = false;
+    HYDRA_CO_CHECK_OK(co_await world.put("key", noise(100'000, 1)));
+    auto found =
+        world.catalog().object_and_plan(world.bucket(), "key", [](const catalog::Version& v) {
+          return std::optional(std::pair<std::uint64_t, std::uint64_t>(0, v.bytes));
+        });
+    if (!found) co_return fail(found.error());
+    const auto& extent = found->second.extents.at(0);
+    EXPECT_EQ(extent.profile, (erasure::Profile{2, 2}));
+    EXPECT_EQ(extent.wanted, (erasure::Profile{4, 2}));
+    auto repairs = world.catalog().repairs(10);
+    EXPECT_TRUE(repairs && repairs->size() == 1);
+    // Two more may die.
+    world.grid.node(1).up = world.grid.node(3).up = false;
+    auto back = co_await world.get("key", 0, 100'000);
+    EXPECT_TRUE(back && *back == noise(100'000, 1));
+    co_return Status();
+  });
+  EXPECT_TRUE(status);
+}
+
+TEST(Pipeline, AShardThatFailsInMidWriteIsRecordedAsMissing) {
+  const auto status = sim::run_sim(1, [](Loop& loop) -> Task<Status> {
+    World world(loop);
+    HYDRA_CO_CHECK_OK(co_await world.make_bucket());
+    world.grid.node(4).fail_after = 1;
+    const std::string text = noise(3u << 20, 9);
+    HYDRA_CO_CHECK_OK(co_await world.put("key", text));
+    auto repairs = world.catalog().repairs(10);
+    if (!repairs || repairs->size() != 1) co_return fail(Code::kInternal, "no repair was recorded");
+    auto extent = world.catalog().extent(repairs->at(0).extent);
+    if (!extent) co_return fail(extent.error());
+    EXPECT_EQ(std::popcount(extent->missing), 1);
+    EXPECT_EQ(extent->nodes[static_cast<std::size_t>(std::countr_zero(extent->missing))], 4u);
+    auto back = co_await world.get("key", 0, text.size());
+    EXPECT_TRUE(back && *back == text);
+    co_return Status();
+  });
+  EXPECT_TRUE(status);
+}
+
+TEST(Pipeline, AStalledNodeIsLeftBehind) {
+  const auto status = sim::run_sim(1, [](Loop& loop) -> Task<Status> {
+    World world(loop);
+    HYDRA_CO_CHECK_OK(co_await world.make_bucket());
+    world.grid.node(3).stalls = true;
+    const Nanos begin = loop.now();
+    HYDRA_CO_CHECK_OK(co_await world.put("key", noise(4u << 20, 5)));
+    EXPECT_LT(loop.now() - begin, 10 * kSecond);
+    auto back = co_await world.get("key", 0, 4u << 20);
+    EXPECT_TRUE(back && *back == noise(4u << 20, 5));
+    EXPECT_GT(world.store.counters().hedged_reads + world.store.counters().degraded_reads, 0u);
+    co_return Status();
+  });
+  EXPECT_TRUE(status);
+}
+
+TEST(Pipeline, TooFewNodesRefuseTheWriteAndLeaveNothing) {
+  const auto status = sim::run_sim(1, [](Loop& loop) -> Task<Status> {
+    World world(loop);
+    HYDRA_CO_CHECK_OK(co_await world.make_bucket());
+    for (NodeId id = 1; id <= 4; ++id) world.grid.node(id).up = false;
+    auto put = co_await world.put("key", "text");
+    EXPECT_TRUE(!put && put.error().code == Code::kUnavailable);
+    EXPECT_EQ(world.grid.shards(), 0u);
+    EXPECT_FALSE(world.catalog().object(world.bucket(), "key"));
+    co_return Status();
+  });
+  EXPECT_TRUE(status);
+}
+
+TEST(Pipeline, ABodyThatFailsItsCheckLeavesNoShard) {
+  const auto status = sim::run_sim(1, [](Loop& loop) -> Task<Status> {
+    World world(loop);
+    HYDRA_CO_CHECK_OK(co_await world.make_bucket());
+    TextSource source(noise(300'000, 3), Code::kBadDigest);
+    {
+      auto body = co_await world.store.receive(source, 300'000);
+      EXPECT_TRUE(!body && body.error().code == Code::kBadDigest);
+    }
+    co_await sleep_for(loop, kSecond);
+    EXPECT_EQ(world.grid.shards(), 0u);
+    co_return Status();
+  });
+  EXPECT_TRUE(status);
+}
+
+TEST(Pipeline, ARefusedCommitFreesItsShards) {
+  const auto status = sim::run_sim(1, [](Loop& loop) -> Task<Status> {
+    World world(loop);
+    HYDRA_CO_CHECK_OK(co_await world.make_bucket());
+    HYDRA_CO_CHECK_OK(co_await world.put("key", "first"));
+    const std::size_t before = world.grid.shards();
+    TextSource source("second");
+    auto body = co_await world.store.receive(source, 6);
+    if (!body) co_return fail(body.error());
+    catalog::Version version;
+    version.key = "key";
+    version.bytes = 6;
+    catalog::Preconditions preconditions;
+    preconditions.if_none_match = "*";
+    auto refused = co_await world.store.commit_object(world.bucket(), std::move(version),
+                                                      std::move(*body), preconditions);
+    EXPECT_TRUE(!refused && refused.error().code == Code::kPreconditionFailed);
+    co_await sleep_for(loop, kSecond);
+    EXPECT_EQ(world.grid.shards(), before);
+    co_return Status();
+  });
+  EXPECT_TRUE(status);
+}
+
+TEST(Pipeline, ADamagedSegmentIsAnErrorNeverOtherBytes) {
+  const auto status = sim::run_sim(1, [](Loop& loop) -> Task<Status> {
+    World world(loop);
+    HYDRA_CO_CHECK_OK(co_await world.make_bucket());
+    HYDRA_CO_CHECK_OK(co_await world.put("key", noise(5000, 1)));
+    for (NodeId id = 1; id <= kNodes; ++id)
+      for (auto& [shard, bytes] : world.grid.node(id).shards) bytes[100] ^= 1;
+    auto back = co_await world.get("key", 0, 5000);
+    EXPECT_TRUE(!back && back.error().code == Code::kCorrupt);
+    co_return Status();
+  });
+  EXPECT_TRUE(status);
+}
+
+TEST(Slices, CutKeepsOrderAndLength) {
+  std::vector<catalog::Slice> slices(3);
+  for (std::size_t i = 0; i < slices.size(); ++i) {
+    slices[i].offset = 100 * i;
+    slices[i].length = 10;
+  }
+  const auto middle = cut(slices, 5, 20);
+  ASSERT_EQ(middle.size(), 3u);
+  EXPECT_EQ(middle[0].offset, 5u);
+  EXPECT_EQ(middle[0].length, 5u);
+  EXPECT_EQ(middle[1].length, 10u);
+  EXPECT_EQ(middle[2].offset, 200u);
+  EXPECT_EQ(middle[2].length, 5u);
+  EXPECT_TRUE(cut(slices, 30, 0).empty());
+}
+
+TEST(KeyRing, MistakesAreNamedByLineAndNeverShowAKey) {
+  const std::string hex(64, 'a');
+  for (const std::string& text : std::initializer_list<std::string>{
+           "keys\n", "hydragrid-keys 1\n0 " + hex + "\n", "hydragrid-keys 1\n1 abc\n",
+           "hydragrid-keys 1\n1 " + hex + "\n1 " + hex + "\n", "hydragrid-keys 1\n"}) {
+    const auto ring = KeyRing::parse(text);
+    ASSERT_FALSE(ring) << text;
+    EXPECT_EQ(ring.error().message.find(hex), std::string::npos);
+  }
+  const auto ring = KeyRing::parse("# mine\nhydragrid-keys 1\n1 " + hex + "\n7 " + hex + "\n");
+  ASSERT_TRUE(ring);
+  EXPECT_EQ(ring->newest(), 7u);
+}
+
+TEST(KeyRing, AWrappedKeyOpensForItsBodyOnly) {
+  const auto ok = sim::run_sim(1, [](Loop& loop) -> Task<bool> {
+    const KeyRing ring = *KeyRing::parse(KeyRing::generate(DataKey{std::byte{1}}));
+    KeyWrapper wrapper(loop, ring);
+    BodyId mine, other;
+    other.bytes[0] = std::byte{1};
+    const DataKey key{std::byte{42}};
+    const auto wrapped = wrapper.wrap(mine, key);
+    const auto back = wrapper.unwrap(mine, wrapped);
+    co_return back&&* back == key && !wrapper.unwrap(other, wrapped);
+  });
+  EXPECT_TRUE(ok);
+}
+
+}  // namespace
+}  // namespace hydra::object
