@@ -36,8 +36,9 @@ std::unique_ptr<DiskRing> DiskRing::create(PistacheLoop& loop) {
   for (const int op : {IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_FSYNC, IORING_OP_FALLOCATE})
     able = able && io_uring_opcode_supported(probe, op) != 0;
   io_uring_free_probe(probe);
-  // Only completions that come later need the eventfd: submit() reaps those that are there at once.
-  if (!able || io_uring_register_eventfd_async(&ring->ring, loop.wake_fd()) != 0) return nullptr;
+  // Not the "async" registration: that one is silent about completions that the kernel makes in the
+  // name of this thread while it sleeps, as those of reads that had to wait for the device.
+  if (!able || io_uring_register_eventfd(&ring->ring, loop.wake_fd()) != 0) return nullptr;
   return std::unique_ptr<DiskRing>(new DiskRing(loop, std::move(ring)));
 }
 

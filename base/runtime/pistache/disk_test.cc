@@ -72,6 +72,28 @@ Task<Status> write_and_read_back(Loop& loop, std::string directory) {
 }
 TEST_P(DiskTest, WritesGatheredPiecesAndReadsThemBack) { EXPECT_OK(run(write_and_read_back)); }
 
+// Nothing else happens on the loop, so only the completion itself can end each wait.
+Task<Status> read_from_device(Loop& loop, std::string directory) {
+  const std::string path = directory + "/cold";
+  constexpr std::size_t kBytes = 4096;
+  constexpr std::size_t kBlocks = 16;
+  HYDRA_CO_TRY(auto file, co_await loop.disk().open(path, OpenMode::kCreateNew));
+  const std::string text = pattern(kBlocks * kBytes);
+  const ByteView all = as_bytes(text);
+  HYDRA_CO_CHECK_OK(co_await file->write({&all, 1}, 0));
+  HYDRA_CO_CHECK_OK(co_await file->sync());
+  for (std::size_t block = 0; block < kBlocks; ++block) {
+    const runtime::UniqueFd cache(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    CO_EXPECT(::posix_fadvise(cache.get(), 0, 0, POSIX_FADV_DONTNEED) == 0);
+    std::string back(kBytes, 'x');
+    HYDRA_CO_TRY(const std::size_t count,
+                 co_await file->read(std::as_writable_bytes(std::span(back)), block * kBytes));
+    CO_EXPECT(count == kBytes && text.compare(block * kBytes, kBytes, back) == 0);
+  }
+  co_return Status();
+}
+TEST_P(DiskTest, ReadsThatWaitForTheDeviceComplete) { EXPECT_OK(run(read_from_device)); }
+
 Task<void> write_block(File& file, std::uint64_t index, int& good) {
   std::string block(4096, static_cast<char>(index));
   const ByteView piece = as_bytes(block);
