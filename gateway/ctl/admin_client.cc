@@ -1,5 +1,6 @@
 #include "gateway/ctl/admin_client.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -17,15 +18,15 @@ namespace {
 constexpr std::size_t kMaxResponseBytes = 64u << 20;
 constexpr int kTimeoutSeconds = 5;
 
-class Socket {
+class Fd {
  public:
-  Socket() : fd_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {}
-  ~Socket() {
+  explicit Fd(int fd = -1) : fd_(fd) {}
+  ~Fd() {
     if (fd_ >= 0) ::close(fd_);
   }
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
-  int fd() const { return fd_; }
+  Fd(const Fd&) = delete;
+  Fd& operator=(const Fd&) = delete;
+  int get() const { return fd_; }
 
  private:
   int fd_;
@@ -39,15 +40,26 @@ tl::unexpected<Error> failed(std::string_view socket, int error) {
               std::string(socket) + ": " + std::strerror(error));
 }
 
-bool connect_to(const Socket& socket, std::string_view path) {
+// An address has room for 107 bytes: a longer path is reached through its directory.
+bool connect_to(const Fd& socket, std::string path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
+  const auto slash = path.rfind('/');
+  const bool long_path = path.size() >= sizeof address.sun_path && slash != std::string::npos;
+  const Fd directory(
+      long_path ? ::open(path.substr(0, slash + 1).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC) : -1);
+  if (long_path && directory.get() < 0) return false;
+  if (long_path) path = "/proc/self/fd/" + std::to_string(directory.get()) + path.substr(slash);
+  if (path.size() >= sizeof address.sun_path) {
+    errno = ENAMETOOLONG;
+    return false;
+  }
   std::memcpy(address.sun_path, path.data(), path.size());
   const timeval patience{kTimeoutSeconds, 0};
-  return socket.fd() >= 0 &&
-         ::setsockopt(socket.fd(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0 &&
-         ::setsockopt(socket.fd(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) == 0 &&
-         ::connect(socket.fd(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+  return socket.get() >= 0 &&
+         ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0 &&
+         ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) == 0 &&
+         ::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
 }
 
 // The value of a field of the head, or nullopt. Names are as our gateway writes them.
@@ -83,19 +95,18 @@ Result<Answer> parse_answer(std::string_view response) {
 
 Result<Answer> get(std::string_view socket, std::string_view target) {
   if (socket.starts_with("unix:")) socket.remove_prefix(5);
-  if (socket.empty() || socket.size() >= sizeof sockaddr_un::sun_path)
-    return fail(Code::kInvalidArgument, "the path of a socket has 1 to 107 bytes");
-  const Socket connection;
-  if (!connect_to(connection, socket)) return failed(socket, errno);
+  if (socket.empty()) return fail(Code::kInvalidArgument, "the path of the socket is empty");
+  const Fd connection(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!connect_to(connection, std::string(socket))) return failed(socket, errno);
   const std::string request =
       "GET " + std::string(target) + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-  if (::send(connection.fd(), request.data(), request.size(), MSG_NOSIGNAL) !=
+  if (::send(connection.get(), request.data(), request.size(), MSG_NOSIGNAL) !=
       static_cast<ssize_t>(request.size()))
     return failed(socket, errno);
   std::string response;
   char piece[16384];
   for (;;) {
-    const ssize_t got = ::recv(connection.fd(), piece, sizeof piece, 0);
+    const ssize_t got = ::recv(connection.get(), piece, sizeof piece, 0);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return failed(socket, errno);
     if (got == 0) break;

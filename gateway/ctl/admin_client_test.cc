@@ -1,6 +1,13 @@
 #include "gateway/ctl/admin_client.h"
 
 #include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <thread>
 
 namespace hydra::ctl {
 namespace {
@@ -30,7 +37,42 @@ TEST(AdminClient, WhatIsNoGatewayIsRefused) {
 TEST(AdminClient, AbsentSocketIsUnreachable) {
   EXPECT_EQ(get("/nonexistent/admin.sock", "/v1/status").error().code, Code::kUnavailable);
   EXPECT_EQ(get("unix:/nonexistent/admin.sock", "/").error().code, Code::kUnavailable);
-  EXPECT_EQ(get(std::string(200, 'a'), "/").error().code, Code::kInvalidArgument);
+  EXPECT_EQ(get("/nonexistent" + std::string(200, 'a') + "/admin.sock", "/").error().code,
+            Code::kUnavailable);
+  EXPECT_EQ(get("unix:", "/").error().code, Code::kInvalidArgument);
+}
+
+// A gateway that gives one answer; the connection waits in the backlog until it does.
+TEST(AdminClient, SocketBehindALongPathIsReached) {
+  char name[] = "/tmp/hydra-ctl-XXXXXX";
+  const std::filesystem::path root = ::mkdtemp(name);
+  const std::filesystem::path directory = root / std::string(150, 'd');
+  std::filesystem::create_directory(directory);
+  const std::string real = (root / "s").string();
+  std::filesystem::create_symlink(real, directory / "admin.sock");
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  real.copy(address.sun_path, sizeof address.sun_path - 1);
+  const int listener = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  ASSERT_EQ(::bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(::listen(listener, 1), 0);
+  std::string request;
+  std::thread gateway([&] {
+    const int fd = ::accept(listener, nullptr, nullptr);
+    char piece[1024];
+    request.assign(piece, static_cast<std::size_t>(::recv(fd, piece, sizeof piece, 0)));
+    const std::string_view answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    (void)!::write(fd, answer.data(), answer.size());
+    ::close(fd);
+  });
+  const auto answer = get((directory / "admin.sock").string(), "/v1/status");
+  ::shutdown(listener, SHUT_RDWR);  // ends the accept if nobody came
+  gateway.join();
+  ::close(listener);
+  std::filesystem::remove_all(root);
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_EQ(answer->body, "ok");
+  EXPECT_TRUE(request.starts_with("GET /v1/status HTTP/1.1\r\n")) << request;
 }
 
 }  // namespace
