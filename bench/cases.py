@@ -18,7 +18,8 @@ class Case:
     per: str  # "GiB" or "1000": what the CPU is divided by
     floor: str = ""  # "put" or "get" of hydra-floor
     target: str = ""  # in the words of `limit`
-    limit: float = 0  # of the ratio to the floor, or of CPU-seconds per unit
+    limit: float = 0  # of the ratio to the floor, of CPU-seconds per unit, or of the gateway's MiB
+    of_memory: bool = False  # the limit is of memory
 
 
 def round_of(quick, scale=1):
@@ -44,6 +45,6 @@ def round_of(quick, scale=1):
 def large(size):
     """One body that fits into no buffer."""
     return [
-        Case(f"PUT {size / GIB:g} GiB", "put", size, 1, 1, 1, "large", "GiB"),
-        Case(f"GET {size / GIB:g} GiB", "get", size, 1, 1, 1, "large", "GiB"),
+        Case(f"PUT {size / GIB:g} GiB", "put", size, 1, 1, 1, "large", "GiB", "", "200 MiB", 200, True),
+        Case(f"GET {size / GIB:g} GiB", "get", size, 1, 1, 1, "large", "GiB", "", "200 MiB", 200, True),
     ]

@@ -90,7 +90,7 @@ class Profile:
         self._perf = None
         if path is None:
             return
-        command = ["perf", "record", "-q", "-e", "cpu-clock", "-F", "499", "-g", "-o", path, "-p",
+        command = ["perf", "record", "-q", "-e", "cpu-clock", "-F", "997", "-g", "-o", path, "-p",
                    ",".join(map(str, pids))]
         self._perf = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(0.3)

@@ -108,15 +108,18 @@ class TableTest(unittest.TestCase):
     def test_only_what_lies_between_the_markers_is_replaced(self):
         with tempfile.TemporaryDirectory() as directory:
             page = Path(directory) / "page.md"
-            page.write_text(f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n", encoding="utf-8")
-            table.put_into(page, "new")
-            self.assertEqual(page.read_text(encoding="utf-8"),
-                             f"before\n{table.BEGIN}\nnew\n{table.END}\nafter\n")
+            begin, end = table.markers("cases")
+            page.write_text(f"before\n{begin}\nold\n{end}\nafter\n", encoding="utf-8")
+            table.put_into(page, "new", "cases")
+            self.assertEqual(page.read_text(encoding="utf-8"), f"before\n{begin}\nnew\n{end}\nafter\n")
 
     def test_a_missed_target_is_said(self):
         head = next(case for case in cases.round_of(True) if case.operation == "head")
         self.assertEqual(table.verdict(head, {"cpu": 0.07}), "0.08")
         self.assertEqual(table.verdict(head, {"cpu": 0.09}), "0.08 (missed)")
+        large = cases.large(cases.GIB)[0]
+        self.assertEqual(table.verdict(large, {"cpu": 9, "front_rss_mib": 190}), "200 MiB")
+        self.assertEqual(table.verdict(large, {"cpu": 9, "front_rss_mib": 210}), "200 MiB (missed)")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,6 @@
 
 import statistics
 
-BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
-
 COLUMNS = ["case", "CPU-s", "gateway", "agents", "floor", "x floor", "target", "p50 ms", "p99 ms",
            "gateway MiB", "agent MiB", "syncs/op", "written/stored", "errors"]
 
@@ -22,7 +20,8 @@ def verdict(case, numbers):
     """The target, with a cross when it is missed."""
     if not case.target:
         return ""
-    value = numbers.get("ratio") if case.floor else numbers["cpu"]
+    name = "front_rss_mib" if case.of_memory else "ratio" if case.floor else "cpu"
+    value = numbers.get(name)
     return case.target + ("" if value is not None and value <= case.limit else " (missed)")
 
 
@@ -49,10 +48,15 @@ def markdown(plan, report):
     return "\n".join(facts + [""] + lines)
 
 
-def put_into(path, text):
-    """Replaces what stands between the markers of the file; all else in it stays."""
-    old = path.read_text(encoding="utf-8") if path.exists() else f"# Benchmarks\n\n{BEGIN}\n{END}\n"
-    if BEGIN not in old or END not in old:
-        raise SystemExit(f"bench: {path} has no lines {BEGIN} and {END}")
-    head, tail = old.split(BEGIN)[0], old.split(END)[1]
-    path.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}", encoding="utf-8")
+def markers(name):
+    return f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+
+
+def put_into(path, text, name):
+    """Replaces what stands between the markers `name` of the file; all else in it stays."""
+    begin, end = markers(name)
+    old = path.read_text(encoding="utf-8") if path.exists() else f"# Benchmarks\n\n{begin}\n{end}\n"
+    if begin not in old or end not in old:
+        raise SystemExit(f"bench: {path} has no lines {begin} and {end}")
+    head, tail = old.split(begin)[0], old.split(end)[1]
+    path.write_text(f"{head}{begin}\n{text}\n{end}{tail}", encoding="utf-8")
