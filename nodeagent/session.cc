@@ -10,6 +10,7 @@ namespace hydra::agent {
 namespace {
 constexpr std::size_t kCreditSteps = 16;  // credit goes back in sixteenths of the window
 constexpr std::size_t kSpareBuffers = 8;
+constexpr std::size_t kLargeBlockBytes = 32u << 10;
 }  // namespace
 
 Session::Session(std::shared_ptr<Device> device, std::unique_ptr<Stream> stream)
@@ -125,6 +126,8 @@ Task<Status> Session::on_write(Frame frame) {
   ++incoming.next_block;
   incoming.blocks.push_back(std::move(received));
   incoming.arrival.resume_all();
+  // The store takes the block while it is in the cache, before more of them come in.
+  if (bytes >= kLargeBlockBytes) co_await yield(device_->loop);
   co_return Status();
 }
 
@@ -307,9 +310,15 @@ Buffer Session::take_buffer(std::size_t bytes) {
   const auto fits = [bytes](const Buffer& spare) {
     return spare.capacity() >= bytes && spare.capacity() / 4 <= bytes;
   };
-  const auto found = std::find_if(spare_buffers_.begin(), spare_buffers_.end(), fits);
-  Buffer buffer = found != spare_buffers_.end() ? std::exchange(*found, Buffer()) : Buffer(bytes);
-  if (found != spare_buffers_.end()) spare_buffers_.erase(found);
+  // The one that was used last is the likeliest to be in the cache.
+  const auto found = std::find_if(spare_buffers_.rbegin(), spare_buffers_.rend(), fits);
+  Buffer buffer;
+  if (found == spare_buffers_.rend()) {
+    buffer = Buffer(bytes);
+  } else {
+    buffer = std::move(*found);
+    spare_buffers_.erase(std::next(found).base());
+  }
   buffer.resize(bytes);
   return buffer;
 }

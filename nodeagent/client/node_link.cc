@@ -12,29 +12,42 @@ Task<Status> CreditWindow::take(std::size_t bytes, Deadline deadline) {
     available_ -= bytes;
     co_return Status();
   }
-  const std::uint64_t ticket = next_ticket_++;
-  queue_.push_back(ticket);
-  while (!closed_ && (queue_.front() != ticket || available_ < bytes)) {
-    if (co_await detail::Waiter(loop_, waiters_, deadline)) continue;
-    std::erase(queue_, ticket);
-    waiters_.resume_all();
-    co_return fail(Code::kTimeout, "the node did not take the bytes in time");
+  if (!closed_) {
+    Request request(*this, bytes);
+    co_await detail::Waiter(loop_, request.waiting, deadline);
+    if (request.granted) co_return Status();
+    const bool timed_out = request.window != nullptr;
+    request.leave();
+    if (timed_out) {
+      grant();  // it may have been in the way of a smaller one
+      co_return fail(Code::kTimeout, "the node did not take the bytes in time");
+    }
   }
-  std::erase(queue_, ticket);
-  if (closed_) co_return fail(Code::kUnavailable, "the link is down");
-  available_ -= bytes;
-  if (available_ > 0) waiters_.resume_all();
-  co_return Status();
+  co_return fail(Code::kUnavailable, "the link is down");
+}
+
+void CreditWindow::grant() {
+  while (!queue_.empty() && queue_.front()->bytes <= available_) {
+    Request& request = *queue_.front();
+    queue_.pop_front();
+    request.window = nullptr;
+    request.granted = true;
+    available_ -= request.bytes;
+    request.waiting.resume_one();
+  }
 }
 
 void CreditWindow::give(std::size_t bytes) {
   available_ += bytes;
-  waiters_.resume_all();
+  grant();
 }
 
 void CreditWindow::close() {
   closed_ = true;
-  waiters_.resume_all();
+  for (Request* request : std::exchange(queue_, {})) {
+    request->window = nullptr;
+    request->waiting.resume_one();
+  }
 }
 
 NodeLink::NodeLink(Loop& loop, std::unique_ptr<Stream> stream, std::shared_ptr<NodeRecord> node)

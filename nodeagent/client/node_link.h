@@ -6,10 +6,12 @@
 // its record's current one.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
 #include "base/runtime/sync.h"
 #include "nodeagent/client/grid.h"
@@ -49,18 +51,39 @@ struct Call {
 class CreditWindow {
  public:
   explicit CreditWindow(Loop& loop) : loop_(loop) {}
+  CreditWindow(const CreditWindow&) = delete;
+  CreditWindow& operator=(const CreditWindow&) = delete;
+  ~CreditWindow() { close(); }
+
   // kTimeout, or kUnavailable once closed.
   Task<Status> take(std::size_t bytes, Deadline deadline);
   void give(std::size_t bytes);
   void close();
 
  private:
+  // A take() that waits. It lives in that coroutine's frame and is in queue_ until it is answered.
+  struct Request {
+    Request(CreditWindow& owner, std::size_t wanted) : window(&owner), bytes(wanted) {
+      owner.queue_.push_back(this);
+    }
+    Request(const Request&) = delete;
+    Request& operator=(const Request&) = delete;
+    ~Request() { leave(); }
+    void leave() {
+      if (window != nullptr) std::erase(std::exchange(window, nullptr)->queue_, this);
+    }
+
+    CreditWindow* window;  // null: no longer queued
+    std::size_t bytes;
+    bool granted = false;
+    detail::WaitList waiting;
+  };
+  void grant();
+
   Loop& loop_;
   bool closed_ = false;
   std::size_t available_ = 0;
-  std::uint64_t next_ticket_ = 0;
-  std::deque<std::uint64_t> queue_;
-  detail::WaitList waiters_;
+  std::deque<Request*> queue_;
 };
 
 class NodeLink : public std::enable_shared_from_this<NodeLink> {
