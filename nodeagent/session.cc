@@ -178,6 +178,8 @@ Task<Status> Session::receive(IncomingShard& shard) {
 // A request that is answered with one frame.
 Status Session::on_request(const Frame& frame) {
   const std::uint64_t request_id = frame.header.request_id;
+  if (link_.writer.queued() >= kMaxRepliesPerLink)
+    return fail(Code::kTooLarge, "the gateway asks and does not read the answers");
   if (requests_ >= kMaxRequestsPerLink) {
     reply_error(request_id, {Code::kUnavailable, "too many requests wait on this link"});
     return Status();

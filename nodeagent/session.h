@@ -19,7 +19,9 @@
 
 namespace hydra::agent {
 
-constexpr std::size_t kMaxRequestsPerLink = 4096;       // in service or waiting; more are refused
+constexpr std::size_t kMaxRequestsPerLink = 4096;  // in service or waiting; more are refused
+constexpr std::size_t kMaxRepliesPerLink =
+    2 * kMaxRequestsPerLink;                            // not written yet; more cut the link
 constexpr std::size_t kMaxPendingShardsPerLink = 1024;  // being written; more are refused
 constexpr std::uint32_t kMinWriteWindowBytes = 2 * kMaxPayloadBytes;
 

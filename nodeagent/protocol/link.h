@@ -80,6 +80,8 @@ class FrameWriter {
   Task<void> run();
   void close();
 
+  // Frames that wait to be written.
+  std::size_t queued() const { return queue_.size(); }
   // When the write that is under way began; 0 when none is.
   Nanos busy_since() const { return busy_since_; }
 
