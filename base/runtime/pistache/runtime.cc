@@ -1,5 +1,6 @@
 #include "base/runtime/pistache/runtime.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -25,6 +26,13 @@ namespace hydra {
 using namespace runtime;
 
 namespace {
+
+// Buffers of up to a few MiB come and go with every request. By default the allocator maps each
+// anew, or gives the memory back in between, and then the kernel zeroes it page by page again.
+void keep_buffers_mapped() {
+  ::mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  ::mallopt(M_TRIM_THRESHOLD, 64 << 20);
+}
 
 constexpr int kBacklog = 4096;
 constexpr const char* kWorkerName = "hydra-worker";
@@ -138,6 +146,7 @@ Result<std::unique_ptr<Runtime>> Runtime::create(Options options) {
   if (options.workers == 0 || options.workers > 255)
     return fail(Code::kInvalidArgument, "the number of workers must be 1 to 255");
   ::signal(SIGPIPE, SIG_IGN);
+  keep_buffers_mapped();
   std::unique_ptr<Runtime> runtime(new Runtime(std::make_unique<Impl>(std::move(options))));
   Impl& impl = *runtime->impl_;
   if (impl.options.serve && impl.options.serve->tls) {
