@@ -13,7 +13,7 @@ namespace hydra::object {
 
 namespace {
 
-constexpr std::uint64_t kWindowBytes = 2 * erasure::kStripeDataBytes;
+constexpr std::uint64_t kWindowBytes = erasure::kStripeDataBytes;
 
 // A run of one extent's ciphertext that is fetched at once.
 struct Window {
@@ -134,7 +134,7 @@ Task<Status> ObjectStore::send_run(const catalog::ReadPlan& plan, const catalog:
   HYDRA_CO_TRY(auto windows, windows_of(plan, run, begin, end));
 
   // Two windows and the plaintext of one.
-  const std::size_t most = std::min(end - begin, kWindowBytes) + kSealedSegmentBytes;
+  const std::size_t most = std::min(end - begin, kWindowBytes + kSealedSegmentBytes);
   auto hold = co_await budget_.acquire(3 * most, loop_.after(options_.budget_wait));
   if (!hold) co_return fail(Code::kSlowDown, "too much data is in flight");
 

@@ -116,9 +116,8 @@ Task<Status> WindowFetch::collect() {
   if (plain) {
     for (const auto& need : needs_) begin_read(need.index, need.columns);
     Nanos patience = times_.hedge_after;
-    for (const auto& node : may_hedge_ ? grid_.nodes() : std::vector<agent::NodeView>())
-      for (const auto& need : needs_)
-        if (node.id == extent_.nodes[need.index]) patience = std::max(patience, node.latency_p95);
+    for (const auto& need : needs_)
+      patience = std::max(patience, grid_.latency_p95(extent_.nodes[need.index]));
     const Deadline slow = may_hedge_ ? loop_.after(patience) : Deadline::never();
     while (!all_needs_met() && !any_failed()) {
       progress_.reset();
