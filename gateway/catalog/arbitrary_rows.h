@@ -49,6 +49,8 @@ inline std::vector<Slice> any_slices() {
   return slices;
 }
 
+inline Versioning any_versioning() { return static_cast<Versioning>(*rc::gen::inRange(0, 3)); }
+
 inline Version any_version() {
   Version version;
   version.key = any_text();

@@ -26,7 +26,18 @@ Result<Bucket> insert_bucket(Ledger& ledger, Bucket bucket) {
   return bucket;
 }
 
-Result<bool> has_objects(Change& change, BucketId bucket) {
+Status change_versioning(Ledger& ledger, BucketId id, Versioning versioning) {
+  if (versioning == Versioning::kOff)
+    return fail(Code::kInvalidArgument, "versioning cannot be switched off");
+  HYDRA_TRY(Bucket bucket, load_bucket(ledger.change(), id));
+  if (bucket.versioning == versioning) return {};
+  bucket.versioning = versioning;
+  ledger.change().put(bucket_key(bucket.name), encode(bucket));
+  return {};
+}
+
+// Current or not, and delete markers.
+Result<bool> has_versions(Change& change, BucketId bucket) {
   const std::string prefix = versions_prefix(bucket);
   const auto cursor = change.cursor();
   HYDRA_TRY(const bool found, cursor->seek(as_bytes(prefix)));
@@ -37,7 +48,7 @@ Result<bool> has_objects(Change& change, BucketId bucket) {
 // left.
 Result<bool> erase_bucket(Ledger& ledger, const std::string& name) {
   HYDRA_TRY(const Bucket bucket, find_bucket(ledger.change(), name));
-  HYDRA_TRY(const bool occupied, has_objects(ledger.change(), bucket.id));
+  HYDRA_TRY(const bool occupied, has_versions(ledger.change(), bucket.id));
   if (occupied) return fail(Code::kBucketNotEmpty);
   HYDRA_TRY(const bool aborted, abort_some_uploads(ledger, bucket.id));
   if (aborted) return false;
@@ -74,6 +85,12 @@ Task<Result<Bucket>> StoreCatalog::create_bucket(Loop& loop, Bucket bucket) {
                [bucket = std::move(bucket)](Ledger& ledger) -> Result<Bucket> {
                  return insert_bucket(ledger, bucket);
                });
+}
+
+Task<Status> StoreCatalog::set_versioning(Loop& loop, BucketId bucket, Versioning versioning) {
+  return write(loop, loop.wall_ms(), [bucket, versioning](Ledger& ledger) -> Status {
+    return change_versioning(ledger, bucket, versioning);
+  });
 }
 
 Task<Status> StoreCatalog::delete_bucket(Loop& loop, std::string name) {

@@ -23,8 +23,8 @@
 
 namespace hydra::catalog {
 
-// Entity tags come without quotes; "*" means any. An absent object fails if_match with kNoSuchKey
-// and meets if_none_match.
+// Entity tags come without quotes; "*" means any. An absent object meets if_none_match and fails
+// all others with kNoSuchKey. To writes, a key whose newest version is a delete marker is absent.
 struct Preconditions {
   std::optional<std::string> if_match;
   std::optional<std::string> if_none_match;
@@ -68,6 +68,31 @@ struct ListEnd {
   std::string last;  // the last key or common prefix that was visited: the next start_after
 };
 
+struct VersionListRequest {
+  std::string_view prefix;
+  std::string_view delimiter;          // empty: none
+  std::string_view key_marker;         // exclusive; a common prefix here skips all keys below it
+  std::string_view version_id_marker;  // empty: all versions of key_marker are skipped
+  std::size_t limit = 1000;            // versions and common prefixes together
+};
+struct VersionEntry {  // views are valid during the call
+  ListEntry object;    // of a delete marker: only key, owner and time
+  std::string_view version_id;
+  bool delete_marker = false;
+  bool latest = false;  // the newest of its key
+};
+class VersionVisitor {
+ public:
+  virtual ~VersionVisitor() = default;
+  virtual void version(const VersionEntry& entry) = 0;
+  virtual void common_prefix(std::string_view prefix) = 0;
+};
+struct VersionListEnd {
+  bool truncated = false;
+  // What was visited last: the next markers. Behind a common prefix there is no version id.
+  std::string last_key, last_version_id;
+};
+
 struct UploadListRequest {
   std::string prefix, delimiter, key_marker, upload_id_marker;
   std::size_t limit = 1000;
@@ -108,10 +133,15 @@ struct ReadPlan {
   std::vector<Extent> extents;  // those that the runs touch, each once
 };
 
+struct DeleteItem {
+  std::string key;
+  Preconditions preconditions;
+  std::optional<std::string> version_id = {};  // removes this version for good
+};
 struct DeleteResult {
-  bool existed = false;
-  std::string version_id;
-  bool delete_marker = false;
+  bool existed = false;        // the named version; without a name, the current one
+  std::string version_id;      // that was named, or of the delete marker; else empty
+  bool delete_marker = false;  // one was made, or the named version was one
 };
 
 class Catalog {
@@ -125,20 +155,30 @@ class Catalog {
   // Reads: any thread.
   virtual Result<Bucket> bucket(std::string_view name) = 0;  // kNoSuchBucket
   virtual Result<std::vector<Bucket>> buckets(std::string_view owner_id) = 0;
-  virtual Result<Version> object(BucketId bucket, std::string_view key) = 0;  // kNoSuchKey
+  // The current version, or the one of that id. kNoSuchKey, kNoSuchVersion; kMethodNotAllowed when
+  // the version of that id is a delete marker.
+  virtual Result<Version> object(BucketId bucket, std::string_view key,
+                                 std::string_view version_id = {}) = 0;
   // The same without slices, for HEAD.
-  virtual Result<Version> head(BucketId bucket, std::string_view key) = 0;
+  virtual Result<Version> head(BucketId bucket, std::string_view key,
+                               std::string_view version_id = {}) = 0;
+  // The version of that id, or without one the newest, if it is a delete marker.
+  virtual Result<std::optional<Version>> delete_marker(BucketId bucket, std::string_view key,
+                                                       std::string_view version_id = {}) = 0;
   virtual Result<ReadPlan> plan(std::span<const Slice> slices, std::uint64_t offset,
                                 std::uint64_t length) = 0;
   // `object` and the plan of the whole of it or of a range decided by `choose` (called with the
   // version; returns offset and length, or nullopt for none), in one snapshot.
   using Choose =
       std::function<std::optional<std::pair<std::uint64_t, std::uint64_t>>(const Version&)>;
-  virtual Result<std::pair<Version, ReadPlan>> object_and_plan(BucketId bucket,
-                                                               std::string_view key,
-                                                               const Choose& choose) = 0;
+  virtual Result<std::pair<Version, ReadPlan>> object_and_plan(
+      BucketId bucket, std::string_view key, const Choose& choose,
+      std::string_view version_id = {}) = 0;
   virtual Result<ListEnd> list(BucketId bucket, const ListRequest& request,
                                ListVisitor& visitor) = 0;
+  // Newest first within a key. kInvalidArgument when the version id marker is none.
+  virtual Result<VersionListEnd> list_versions(BucketId bucket, const VersionListRequest& request,
+                                               VersionVisitor& visitor) = 0;
   virtual Result<Upload> upload(BucketId bucket, std::string_view key,
                                 std::string_view upload_id) = 0;  // kNoSuchUpload
   virtual Result<UploadPage> uploads(BucketId bucket, const UploadListRequest& request) = 0;
@@ -152,7 +192,7 @@ class Catalog {
       std::size_t limit) = 0;  // fewest spare shards first
   virtual Result<std::vector<DeadExtent>> dead_extents(std::int64_t died_before_ms,
                                                        std::size_t limit) = 0;
-  struct Totals {
+  struct Totals {  // `objects` and `object_bytes` are of current versions only
     std::uint64_t buckets = 0, objects = 0, object_bytes = 0, extents = 0, extent_bytes = 0,
                   dead_extents = 0, repairs = 0, uploads = 0;
   };
@@ -162,18 +202,17 @@ class Catalog {
   // is full. Creating one's own bucket again returns it unchanged; another's: kBucketAlreadyExists.
   virtual Task<Result<Bucket>> create_bucket(Loop& loop, Bucket bucket) = 0;
   virtual Task<Status> delete_bucket(Loop& loop, std::string name) = 0;  // kBucketNotEmpty
-  // Replaces the current version. kPreconditionFailed, kNoSuchBucket, kConflict (a slice's body is
-  // gone).
-  virtual Task<Status> put_object(Loop& loop, BucketId bucket, Version version, NewData data,
-                                  Preconditions preconditions) = 0;
-  virtual Task<Result<DeleteResult>> delete_object(Loop& loop, BucketId bucket, std::string key,
-                                                   Preconditions preconditions,
+  // Enables or suspends it; it can never be off again (kInvalidArgument).
+  virtual Task<Status> set_versioning(Loop& loop, BucketId bucket, Versioning versioning) = 0;
+  // Makes a new version where versioning is enabled, else replaces the null one. Returns its id.
+  // kPreconditionFailed, kNoSuchBucket, kConflict (a slice's body is gone).
+  virtual Task<Result<std::string>> put_object(Loop& loop, BucketId bucket, Version version,
+                                               NewData data, Preconditions preconditions) = 0;
+  // A version that is named goes for good, and nothing is said when it was not there. Without a
+  // name the key goes, by a delete marker unless versioning was never enabled.
+  virtual Task<Result<DeleteResult>> delete_object(Loop& loop, BucketId bucket, DeleteItem item,
                                                    std::int64_t now_ms) = 0;
-  // Each key decided by itself, all in one commit.
-  struct DeleteItem {
-    std::string key;
-    Preconditions preconditions;
-  };
+  // Each item decided by itself, in order, all in one commit.
   virtual Task<Result<std::vector<Result<DeleteResult>>>> delete_objects(
       Loop& loop, BucketId bucket, std::vector<DeleteItem> items, std::int64_t now_ms) = 0;
 

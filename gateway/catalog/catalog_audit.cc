@@ -3,11 +3,13 @@
 #include <functional>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "base/endian.h"
 #include "gateway/catalog/keys_format.h"
 #include "gateway/catalog/ledger.h"
 #include "gateway/catalog/rows_format.h"
+#include "gateway/catalog/version_id.h"
 
 namespace hydra::catalog {
 
@@ -86,25 +88,64 @@ class Audit {
   }
 
   void count_objects() {
-    std::set<std::string> version_keys;
+    std::map<std::string, std::uint64_t> current;  // versions_of to the sequence in `current`
+    std::set<std::string> null_keys;               // of current rows that are null versions
     each(Table::kCurrent, [&](std::string_view key, ByteView row) {
       const BucketId bucket = load_be<BucketId>(key.data() + 1);
       expect(buckets_.contains(bucket), "object without a bucket");
       const auto decoded = decode_current(row);
-      const CurrentRow* current = good(decoded, "current row");
-      if (current == nullptr) return;
+      const CurrentRow* entry = good(decoded, "current row");
+      if (entry == nullptr) return;
       ++state_.objects;
-      state_.object_bytes += current->bytes;
-      version_keys.insert(version_key(bucket, key.substr(kCurrentPrefixBytes), current->sequence));
+      state_.object_bytes += entry->bytes;
+      const std::string_view name = key.substr(kCurrentPrefixBytes);
+      current.emplace(versions_of(bucket, name), entry->sequence);
+      if (entry->null_version) null_keys.insert(null_version_key(bucket, name));
     });
-    std::size_t versions = 0;
+    count_versions(current, null_keys);
+  }
+
+  void count_versions(std::map<std::string, std::uint64_t>& current,
+                      const std::set<std::string>& current_nulls) {
+    std::map<std::string, std::uint64_t> nulls;  // null_version_key to the sequence
+    std::string previous;                        // versions_of
     each(Table::kVersions, [&](std::string_view key, ByteView row) {
-      ++versions;
-      expect(version_keys.contains(std::string(key)), "version that is not current");
+      const auto name = parse_version_key(as_bytes(key));
       const auto decoded = decode_version("", row, Slices::kDecode);
-      if (const Version* version = good(decoded, "version")) count_slices(version->slices);
+      const Version* version = good(decoded, "version");
+      expect(name.has_value(), "damaged key of a version");
+      if (version == nullptr || !name) return;
+      expect(buckets_.contains(name->bucket), "version without a bucket");
+      count_slices(version->slices);
+      if (version->version_id == kNullVersionId) {
+        const std::string null_key = null_version_key(name->bucket, name->key);
+        expect(nulls.emplace(null_key, name->sequence).second, "two null versions of a key");
+      } else {
+        expect(sequence_of_version_id(version->version_id) == name->sequence,
+               "version id of another sequence");
+      }
+      const std::string scope = versions_of(name->bucket, name->key);
+      if (std::exchange(previous, scope) == scope) return;
+      const auto entry = current.find(scope);
+      const bool is_current = entry != current.end() && entry->second == name->sequence;
+      expect(is_current != version->delete_marker, "the newest version of a key is not current");
+      if (is_current) {
+        current.erase(entry);
+        expect(current_nulls.contains(null_version_key(name->bucket, name->key)) ==
+                   (version->version_id == kNullVersionId),
+               "current row of another kind of version");
+      }
     });
-    expect(versions == version_keys.size(), "current row without its version");
+    expect(current.empty(), "current row without its version");
+    for (const std::string& key : current_nulls) nulls.erase(key);
+    each(Table::kNullVersions, [&](std::string_view key, ByteView row) {
+      const auto found = nulls.find(std::string(key));
+      const auto sequence = decode_sequence(row);
+      expect(sequence && found != nulls.end() && found->second == *sequence,
+             "stray row in null versions");
+      if (found != nulls.end()) nulls.erase(found);
+    });
+    expect(nulls.empty(), "null version that cannot be found");
   }
 
   void count_slices(const std::vector<Slice>& slices) {

@@ -20,7 +20,7 @@ struct Filled {
     while (next < kObjects) put_some();
   }
   void put_some() {
-    std::vector<Task<Status>> tasks;
+    std::vector<Task<Result<std::string>>> tasks;
     for (int i = 0; i < kTogether; ++i) {
       auto sealed = catalog.seal(4096);
       Version version = catalog.new_version(key(next++), {sealed.slice});
@@ -29,7 +29,7 @@ struct Filled {
       tasks.push_back(catalog->put_object(catalog.loop(), bucket, std::move(version),
                                           std::move(sealed.data), {}));
     }
-    for (const Status& status : catalog.wait_all(std::move(tasks))) HYDRA_ASSERT(status);
+    for (const auto& id : catalog.wait_all(std::move(tasks))) HYDRA_ASSERT(id);
   }
   static std::string key(int n) {
     const std::string digits = std::to_string(n % kObjects * 7919LL % kObjects);

@@ -155,13 +155,17 @@ class CatalogHarness {
   }
   Status put_version(BucketId bucket, Version version, NewData data = {},
                      Preconditions preconditions = {}) {
-    return wait([&](Loop& loop) {
+    const auto id = wait([&](Loop& loop) {
       return catalog_->put_object(loop, bucket, version, data, preconditions);
     });
+    if (!id) return fail(id.error());
+    return {};
   }
-  Result<DeleteResult> erase(BucketId bucket, std::string key, Preconditions preconditions = {}) {
+  Result<DeleteResult> erase(BucketId bucket, std::string key, Preconditions preconditions = {},
+                             std::optional<std::string> version_id = {}) {
     return wait([&](Loop& loop) {
-      return catalog_->delete_object(loop, bucket, key, preconditions, loop.wall_ms());
+      return catalog_->delete_object(loop, bucket, {key, preconditions, version_id},
+                                     loop.wall_ms());
     });
   }
   Catalog::Totals totals() { return *catalog_->totals(); }

@@ -11,23 +11,49 @@
 namespace hydra::catalog {
 namespace {
 
-struct ModelObject {
+struct ModelVersion {
   std::string etag;
   std::uint64_t bytes = 0;
   std::vector<Slice> slices;
+  bool null = true;
+  bool delete_marker = false;
+  std::string id = {};  // empty until it is learnt from a listing
 };
+using ModelVersions = std::vector<ModelVersion>;  // of a key, newest first; never empty
 struct ModelUpload {
   std::string key;
   std::map<std::uint32_t, Part> parts;
 };
 struct ModelBucket {
   BucketId id = 0;
-  std::map<std::string, ModelObject> objects;
+  Versioning versioning = Versioning::kOff;
+  std::map<std::string, ModelVersions> keys;
   std::map<std::string, ModelUpload> uploads;
+
+  const ModelVersion* newest(const std::string& key) const {
+    const auto found = keys.find(key);
+    return found == keys.end() ? nullptr : &found->second.front();
+  }
+  const ModelVersion* current(const std::string& key) const {
+    const ModelVersion* version = newest(key);
+    return version == nullptr || version->delete_marker ? nullptr : version;
+  }
+  void insert(const std::string& key, ModelVersion version) {
+    ModelVersions& versions = keys[key];
+    version.null = versioning != Versioning::kEnabled;
+    if (version.null) std::erase_if(versions, [](const ModelVersion& old) { return old.null; });
+    versions.insert(versions.begin(), std::move(version));
+  }
+  void erase(const std::string& key) {
+    if (versioning == Versioning::kOff)
+      keys.erase(key);
+    else
+      insert(key, {.delete_marker = true});
+  }
 };
 using Model = std::map<std::string, ModelBucket>;
 
-Code decide(const Preconditions& preconditions, const ModelObject* object) {
+Code decide(const Preconditions& preconditions, const ModelVersion* object) {
   if (preconditions.if_match) {
     if (object == nullptr) return Code::kNoSuchKey;
     if (*preconditions.if_match != "*" && *preconditions.if_match != object->etag)
@@ -64,6 +90,7 @@ class Player {
 
   // Some operations at the same time. Each is decided by the model in the order of their start.
   void play_some(kv::MemoryImage* image) {
+    learn_ids();
     const Model before = model_;
     failing_ = image != nullptr && one_in(4);
     if (failing_) image->fail_commits(1, Code::kNoSpace);
@@ -83,13 +110,14 @@ class Player {
   }
 
   void compare() {
+    learn_ids();
     catalog_.expect_sound();
     std::size_t objects = 0, uploads = 0;
     for (auto& [name, bucket] : model_) {
       EXPECT_EQ(catalog_->bucket(name)->id, bucket.id);
       compare_objects(bucket);
       compare_uploads(bucket);
-      objects += bucket.objects.size();
+      for (const auto& [key, versions] : bucket.keys) objects += bucket.current(key) != nullptr;
       uploads += bucket.uploads.size();
     }
     EXPECT_EQ(catalog_.totals().objects, objects);
@@ -116,7 +144,12 @@ class Player {
       return;
     }
     ModelBucket& bucket = model_[name];
-    switch (below(12)) {
+    switch (below(15)) {
+      case 12:
+        return one_in(4) ? change_versioning(bucket) : erase(bucket);
+      case 13:
+      case 14:
+        return erase_version(bucket);
       case 0:
         return one_in(4) && !failing_ ? delete_bucket(name) : begin_upload(bucket);
       case 1:
@@ -154,7 +187,7 @@ class Player {
   }
 
   void delete_bucket(const std::string& name) {
-    const bool empty = model_[name].objects.empty();
+    const bool empty = model_[name].keys.empty();
     expect(empty ? Code{} : Code::kBucketNotEmpty, catalog_->delete_bucket(catalog_.loop(), name));
     // It goes in several steps, so nothing else may come between.
     finish_started();
@@ -194,17 +227,20 @@ class Player {
     out.data.extents = {shared};
   }
 
-  const ModelObject* any_object() {
+  // A key of the bucket, which has one, and one of its versions.
+  std::pair<std::string, const ModelVersion*> any_version(const ModelBucket& bucket) {
+    const auto& [key, versions] =
+        *std::next(bucket.keys.begin(), static_cast<std::ptrdiff_t>(below(bucket.keys.size())));
+    return {key, &versions[below(versions.size())]};
+  }
+  const ModelVersion* any_object() {
     for (auto& [name, bucket] : model_)
-      if (!bucket.objects.empty() && one_in(2))
-        return &std::next(bucket.objects.begin(),
-                          static_cast<std::ptrdiff_t>(below(bucket.objects.size())))
-                    ->second;
+      if (!bucket.keys.empty() && one_in(2)) return any_version(bucket).second;
     return nullptr;
   }
   // Of an object, cut at random. Empty where there is none.
   std::vector<Slice> copied_slices() {
-    const ModelObject* source = any_object();
+    const ModelVersion* source = any_object();
     std::vector<Slice> slices = source != nullptr ? source->slices : std::vector<Slice>();
     for (Slice& slice : slices) {
       const std::uint64_t cut = below(slice.length);
@@ -219,35 +255,53 @@ class Player {
                                         "\xff", "long", "b",   std::string(1024, 'x')};
     return kKeys[below(std::size(kKeys))];
   }
-  Preconditions any_preconditions(const ModelObject* object) {
+  Preconditions any_preconditions(const ModelVersion* object) {
     Preconditions out;
     const std::string etag = object != nullptr && one_in(2) ? object->etag : "no such etag";
     if (one_in(6)) out.if_match = one_in(2) ? "*" : etag;
     if (one_in(6)) out.if_none_match = one_in(2) ? "*" : etag;
     return out;
   }
-  static const ModelObject* find(const ModelBucket& bucket, const std::string& key) {
-    const auto found = bucket.objects.find(key);
-    return found == bucket.objects.end() ? nullptr : &found->second;
-  }
-
   void put(ModelBucket& bucket, Data data) {
     const std::string key = any_key();
     const Version version = catalog_.new_version(key, data.slices);
-    const Preconditions preconditions = any_preconditions(find(bucket, key));
-    const Code code = decide(preconditions, find(bucket, key));
+    const Preconditions preconditions = any_preconditions(bucket.current(key));
+    const Code code = decide(preconditions, bucket.current(key));
     expect(code,
            catalog_->put_object(catalog_.loop(), bucket.id, version, data.data, preconditions));
-    if (code == Code{}) bucket.objects[key] = {version.etag, version.bytes, version.slices};
+    if (code == Code{}) bucket.insert(key, {version.etag, version.bytes, version.slices});
   }
 
   void erase(ModelBucket& bucket) {
     const std::string key = any_key();
-    const Preconditions preconditions = any_preconditions(find(bucket, key));
-    const Code code = decide(preconditions, find(bucket, key));
-    expect(code, catalog_->delete_object(catalog_.loop(), bucket.id, key, preconditions,
+    const Preconditions preconditions = any_preconditions(bucket.newest(key));
+    const Code code = decide(preconditions, bucket.newest(key));
+    expect(code, catalog_->delete_object(catalog_.loop(), bucket.id, {key, preconditions},
                                          catalog_.loop().wall_ms()));
-    if (code == Code{}) bucket.objects.erase(key);
+    if (code == Code{}) bucket.erase(key);
+  }
+
+  // One that a listing showed before this turn, be it there still or not, or one that never was.
+  void erase_version(ModelBucket& bucket) {
+    if (shown_.empty() || one_in(10)) shown_.push_back({any_key(), std::string(32, '7')});
+    const auto [key, id] = shown_[below(shown_.size())];
+    ModelVersion* version = nullptr;
+    if (const auto found = bucket.keys.find(key); found != bucket.keys.end())
+      for (ModelVersion& candidate : found->second)
+        if (candidate.null ? id == kNullVersionId : id == candidate.id) version = &candidate;
+    const Preconditions preconditions = any_preconditions(version);
+    const Code code = decide(preconditions, version);
+    expect(code, catalog_->delete_object(catalog_.loop(), bucket.id, {key, preconditions, id},
+                                         catalog_.loop().wall_ms()));
+    if (code != Code{} || version == nullptr) return;
+    ModelVersions& versions = bucket.keys[key];
+    versions.erase(versions.begin() + (version - versions.data()));
+    if (versions.empty()) bucket.keys.erase(key);
+  }
+
+  void change_versioning(ModelBucket& bucket) {
+    bucket.versioning = one_in(3) ? Versioning::kSuspended : Versioning::kEnabled;
+    expect(Code{}, catalog_->set_versioning(catalog_.loop(), bucket.id, bucket.versioning));
   }
 
   void begin_upload(ModelBucket& bucket) {
@@ -284,10 +338,10 @@ class Player {
     const std::string id = any_upload(bucket);
     const bool known = bucket.uploads.contains(id);
     const ModelUpload upload = known ? bucket.uploads[id] : ModelUpload{"k", {}};
-    CompleteRequest request{.preconditions = any_preconditions(find(bucket, upload.key)),
+    CompleteRequest request{.preconditions = any_preconditions(bucket.current(upload.key)),
                             .now_ms = catalog_.loop().wall_ms()};
     Code code =
-        known ? decide(request.preconditions, find(bucket, upload.key)) : Code::kNoSuchUpload;
+        known ? decide(request.preconditions, bucket.current(upload.key)) : Code::kNoSuchUpload;
     const auto number = static_cast<std::uint32_t>(1 + below(3));
     const auto part = upload.parts.find(number);
     request.parts = {{number, part == upload.parts.end() ? "" : part->second.etag, {}}};
@@ -296,7 +350,7 @@ class Player {
     if (code != Code{}) return;
     const std::string etag =
         hex_encode(digest_of(DigestKind::kMd5, as_bytes(*hex_decode(part->second.etag)))) + "-1";
-    bucket.objects[upload.key] = {etag, part->second.bytes, part->second.slices};
+    bucket.insert(upload.key, {etag, part->second.bytes, part->second.slices});
     bucket.uploads.erase(id);
   }
 
@@ -338,15 +392,66 @@ class Player {
     Keys keys;
     EXPECT_TRUE(catalog_->list(bucket.id, {}, keys));
     std::vector<std::string> wanted;
-    for (const auto& [key, object] : bucket.objects) {
-      wanted.push_back(key + "=" + object.etag + "," + std::to_string(object.bytes));
-      const auto found = catalog_->object(bucket.id, key);
-      ASSERT_TRUE(found);
-      EXPECT_EQ(found->slices, object.slices);
-      const auto plan = catalog_->plan(found->slices, 0, object.bytes);
-      EXPECT_TRUE(plan);
+    for (const auto& [key, versions] : bucket.keys) {
+      if (const ModelVersion* object = bucket.current(key)) {
+        wanted.push_back(key + "=" + object->etag + "," + std::to_string(object->bytes));
+        const auto found = catalog_->object(bucket.id, key);
+        ASSERT_TRUE(found);
+        EXPECT_EQ(found->slices, object->slices);
+      } else {
+        EXPECT_EQ(code_of(catalog_->object(bucket.id, key)), Code::kNoSuchKey);
+      }
+      for (const ModelVersion& version : versions) compare_version(bucket, key, version);
     }
     EXPECT_EQ(keys.seen, wanted);
+  }
+  void compare_version(const ModelBucket& bucket, const std::string& key,
+                       const ModelVersion& version) {
+    const auto found = catalog_->object(bucket.id, key, version.id);
+    if (version.delete_marker) {
+      EXPECT_EQ(code_of(found), Code::kMethodNotAllowed);
+      return;
+    }
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->slices, version.slices);
+    EXPECT_TRUE(catalog_->plan(found->slices, 0, version.bytes));
+  }
+
+  // The versions of a bucket as a listing shows them, and what the model says of each.
+  class Ids final : public VersionVisitor {
+   public:
+    void version(const VersionEntry& entry) override {
+      ids[std::string(entry.object.key)].emplace_back(entry.version_id);
+      seen.push_back(line(std::string(entry.object.key), std::string(entry.object.etag),
+                          entry.delete_marker, entry.version_id == kNullVersionId, entry.latest));
+    }
+    void common_prefix(std::string_view) override {}
+    static std::string line(const std::string& key, const std::string& etag, bool marker, bool null,
+                            bool latest) {
+      return key + "=" + etag + (marker ? " marker" : "") + (null ? " null" : "") +
+             (latest ? " latest" : "");
+    }
+    std::map<std::string, std::vector<std::string>> ids;
+    std::vector<std::string> seen;
+  };
+  // The ids of all versions are learnt from a listing, which thereby is compared.
+  void learn_ids() {
+    shown_.clear();
+    for (auto& [name, bucket] : model_) {
+      Ids listed;
+      ASSERT_TRUE(catalog_->list_versions(bucket.id, {.limit = SIZE_MAX}, listed));
+      std::vector<std::string> wanted;
+      for (const auto& [key, versions] : bucket.keys)
+        for (const ModelVersion& version : versions)
+          wanted.push_back(Ids::line(key, version.etag, version.delete_marker, version.null,
+                                     &version == &versions.front()));
+      ASSERT_EQ(listed.seen, wanted);
+      for (auto& [key, versions] : bucket.keys)
+        for (std::size_t i = 0; i < versions.size(); ++i) {
+          versions[i].id = listed.ids[key][i];
+          shown_.emplace_back(key, versions[i].id);
+        }
+    }
   }
   void compare_uploads(const ModelBucket& bucket) {
     const auto page = catalog_->uploads(bucket.id, {});
@@ -364,6 +469,7 @@ class Player {
   }
 
   std::mt19937_64 random_;
+  std::vector<std::pair<std::string, std::string>> shown_;  // keys and version ids
   CatalogHarness catalog_;
   Model model_;
   int last_upload_ = 0;

@@ -29,7 +29,7 @@ Version named(std::string key, std::string etag) {
 Task<void> race_one(Loop& loop, Catalog& catalog, BucketId bucket, std::string key,
                     Outcome& outcome) {
   const std::string etag = "worker-" + std::to_string(loop.index());
-  const Status status =
+  const auto status =
       co_await catalog.put_object(loop, bucket, named(key, etag), {}, {.if_none_match = "*"});
   status ? ++outcome.won : ++outcome.lost;
   const auto read = catalog.object(bucket, key);

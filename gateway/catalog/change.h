@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "base/kv/kv.h"
 
@@ -28,6 +29,22 @@ class Change {
   }
   // Sees what earlier closures did, but not this one's own writes: scan first, then write.
   std::unique_ptr<kv::Cursor> cursor() { return transaction_.cursor(); }
+
+  // The first row at or after `from`, this closure's own writes seen: its key and value.
+  Result<std::optional<std::pair<std::string, std::string>>> first_from(const std::string& from) {
+    using Row = std::optional<std::pair<std::string, std::string>>;
+    const auto cursor = transaction_.cursor();
+    HYDRA_TRY(bool more, cursor->seek(as_bytes(from)));
+    while (more && writes_.contains(std::string(as_text(cursor->key())))) {
+      HYDRA_TRY(more, cursor->next());
+    }
+    auto own = writes_.lower_bound(from);
+    while (own != writes_.end() && !own->second) ++own;
+    if (own != writes_.end() && (!more || own->first < as_text(cursor->key())))
+      return Row(std::in_place, own->first, *own->second);
+    if (!more) return Row();
+    return Row(std::in_place, as_text(cursor->key()), as_text(cursor->value()));
+  }
 
   void put(std::string key, std::string value) {
     bytes_ += key.size() + value.size();

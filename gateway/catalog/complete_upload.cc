@@ -145,7 +145,8 @@ void remember(Ledger& ledger, const Upload& upload, const Version& version) {
 }
 
 Result<Version> complete(Ledger& ledger, BucketId bucket, const std::string& key,
-                         const std::string& upload_id, const CompleteRequest& request) {
+                         const std::string& upload_id, const CompleteRequest& request,
+                         std::uint64_t random) {
   const auto upload = find_upload(ledger.change(), bucket, key, upload_id);
   if (!upload && upload.error().code == Code::kNoSuchUpload)
     return completed_before(ledger.change(), bucket, key, upload_id);
@@ -159,7 +160,8 @@ Result<Version> complete(Ledger& ledger, BucketId bucket, const std::string& key
   HYDRA_TRY(Version version, assemble(*upload, request, std::move(named)));
   // The references of the named parts become the object's; the others' are given back.
   for (const Part& part : parts) HYDRA_CHECK_OK(ledger.release(part.slices));
-  HYDRA_CHECK_OK(replace_current(ledger, bucket, version, request.preconditions));
+  HYDRA_TRY(const Bucket row, load_bucket(ledger.change(), bucket));
+  HYDRA_CHECK_OK(insert_version(ledger, row, version, request.preconditions, random));
   erase_upload(ledger, bucket, key, upload_id, numbers);
   remember(ledger, *upload, version);
   return version;
@@ -171,11 +173,12 @@ Task<Result<Version>> StoreCatalog::complete_upload(Loop& loop, BucketId bucket,
                                                     std::string upload_id,
                                                     CompleteRequest request) {
   const std::int64_t now_ms = request.now_ms;
-  return write(loop, now_ms,
-               [bucket, key = std::move(key), upload_id = std::move(upload_id),
-                request = std::move(request)](Ledger& ledger) -> Result<Version> {
-                 return complete(ledger, bucket, key, upload_id, request);
-               });
+  return write(
+      loop, now_ms,
+      [bucket, key = std::move(key), upload_id = std::move(upload_id), request = std::move(request),
+       random = loop.random_u64()](Ledger& ledger) -> Result<Version> {
+        return complete(ledger, bucket, key, upload_id, request, random);
+      });
 }
 
 }  // namespace hydra::catalog

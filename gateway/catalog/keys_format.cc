@@ -127,8 +127,18 @@ std::string bucket_name_key(BucketId bucket) {
 std::string current_key(BucketId bucket, std::string_view key) {
   return KeyWriter(Table::kCurrent, 8 + key.size()).number(bucket).raw(key).take();
 }
-std::string versions_prefix(BucketId bucket) {
-  return KeyWriter(Table::kVersions, 8).number(bucket).take();
+std::string versions_prefix(BucketId bucket, std::string_view key_prefix) {
+  return KeyWriter(Table::kVersions, 8 + key_prefix.size())
+      .number(bucket)
+      .escaped(key_prefix)
+      .take();
+}
+std::string versions_of(BucketId bucket, std::string_view key) {
+  return KeyWriter(Table::kVersions, 10 + key.size())
+      .number(bucket)
+      .escaped(key)
+      .end_of_text()
+      .take();
 }
 std::string version_key(BucketId bucket, std::string_view key, std::uint64_t sequence) {
   return KeyWriter(Table::kVersions, 18 + key.size())
@@ -137,6 +147,9 @@ std::string version_key(BucketId bucket, std::string_view key, std::uint64_t seq
       .end_of_text()
       .number(~sequence)
       .take();
+}
+std::string null_version_key(BucketId bucket, std::string_view key) {
+  return KeyWriter(Table::kNullVersions, 8 + key.size()).number(bucket).raw(key).take();
 }
 std::string uploads_prefix(BucketId bucket, std::string_view key_prefix) {
   return KeyWriter(Table::kUploads, 8 + key_prefix.size())
@@ -197,6 +210,15 @@ std::optional<std::string_view> parse_bucket_key(ByteView key) {
   KeyReader reader(Table::kBuckets, key);
   if (!reader.ok()) return std::nullopt;
   return reader.rest();
+}
+std::optional<VersionName> parse_version_key(ByteView key) {
+  KeyReader reader(Table::kVersions, key);
+  VersionName name;
+  name.bucket = reader.number<BucketId>();
+  name.key = reader.text();
+  name.sequence = ~reader.number<std::uint64_t>();
+  if (!reader.done()) return std::nullopt;
+  return name;
 }
 std::optional<UploadName> parse_upload_key(ByteView key) {
   KeyReader reader(Table::kUploads, key);

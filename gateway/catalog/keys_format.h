@@ -24,6 +24,7 @@ enum class Table : std::uint8_t {
   kBucketNames = 0x11,      // bucket id
   kCurrent = 0x20,          // bucket id, raw key
   kVersions = 0x21,         // bucket id, key, inverted sequence
+  kNullVersions = 0x22,     // bucket id, raw key
   kUploads = 0x30,          // bucket id, key, raw upload id
   kParts = 0x31,            // upload id, number
   kCompleted = 0x32,        // raw upload id
@@ -46,8 +47,11 @@ std::string bucket_key(std::string_view name);
 std::string bucket_name_key(BucketId bucket);
 // With an empty key: the prefix of all of the bucket. Likewise with a prefix of keys.
 std::string current_key(BucketId bucket, std::string_view key);
-std::string versions_prefix(BucketId bucket);
+// All versions of the bucket whose key begins with `key_prefix`; all versions of one key.
+std::string versions_prefix(BucketId bucket, std::string_view key_prefix = {});
+std::string versions_of(BucketId bucket, std::string_view key);
 std::string version_key(BucketId bucket, std::string_view key, std::uint64_t sequence);
+std::string null_version_key(BucketId bucket, std::string_view key);
 // All uploads of the bucket whose key begins with `key_prefix`.
 std::string uploads_prefix(BucketId bucket, std::string_view key_prefix = {});
 std::string upload_key(BucketId bucket, std::string_view key, std::string_view upload_id);
@@ -66,6 +70,12 @@ std::string ring_key(std::uint64_t epoch);
 // The other way round. std::nullopt: not a key of that table.
 constexpr std::size_t kCurrentPrefixBytes = 1 + 8;
 std::optional<std::string_view> parse_bucket_key(ByteView key);  // the name
+struct VersionName {
+  BucketId bucket;
+  std::string key;
+  std::uint64_t sequence;
+};
+std::optional<VersionName> parse_version_key(ByteView key);
 struct UploadName {
   BucketId bucket;
   std::string key;

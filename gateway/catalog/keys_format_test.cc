@@ -53,6 +53,8 @@ RC_GTEST_PROP(KeysFormat, PrefixesOfTextArePrefixesOfKeys, ()) {
   const bool expected = key.starts_with(prefix);
   RC_ASSERT(current_key(2, key).starts_with(current_key(2, prefix)) == expected);
   RC_ASSERT(upload_key(2, key, "id").starts_with(uploads_prefix(2, prefix)) == expected);
+  RC_ASSERT(version_key(2, key, 9).starts_with(versions_prefix(2, prefix)) == expected);
+  RC_ASSERT(version_key(2, key, 9).starts_with(versions_of(2, prefix)) == (key == prefix));
 }
 
 RC_GTEST_PROP(KeysFormat, AfterPrefixIsTheLeastKeyBeyondIt, ()) {
@@ -73,6 +75,12 @@ RC_GTEST_PROP(KeysFormat, WhatIsEncodedIsParsed, ()) {
   RC_ASSERT(upload->bucket == bucket);
   RC_ASSERT(upload->key == key);
   RC_ASSERT(upload->upload_id == id);
+
+  const auto version = parse_version_key(as_bytes(version_key(bucket, key, 42)));
+  RC_ASSERT(version.has_value());
+  RC_ASSERT(version->bucket == bucket);
+  RC_ASSERT(version->key == key);
+  RC_ASSERT(version->sequence == 42u);
 
   const auto number = *rc::gen::arbitrary<std::uint32_t>();
   RC_ASSERT(parse_part_key(as_bytes(part_key(id, number))) == number);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gateway/catalog/common_prefixes.h"
 #include "gateway/catalog/keys_format.h"
 #include "gateway/catalog/lookups.h"
 #include "gateway/catalog/rows_format.h"
@@ -10,22 +11,6 @@
 namespace hydra::catalog {
 
 namespace {
-
-// The common prefix that `key` rolls up into: through the first delimiter after the prefix. Empty:
-// none.
-std::string_view common_prefix_of(std::string_view key, std::string_view prefix,
-                                  std::string_view delimiter) {
-  if (delimiter.empty()) return {};
-  const std::size_t at = key.find(delimiter, prefix.size());
-  return at == std::string_view::npos ? std::string_view() : key.substr(0, at + delimiter.size());
-}
-
-// Whether a page that ended at `marker` ended with that common prefix.
-bool is_common_prefix(std::string_view marker, std::string_view prefix,
-                      std::string_view delimiter) {
-  return marker.starts_with(prefix) && !marker.empty() &&
-         common_prefix_of(marker, prefix, delimiter) == marker;
-}
 
 ListEntry entry_of(std::string_view key, const CurrentRow& row) {
   return {key,          row.etag,       row.bytes,         row.modified_ms,  row.storage_class,

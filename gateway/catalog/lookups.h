@@ -4,12 +4,14 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/kv/kv.h"
 #include "base/result.h"
 #include "gateway/catalog/change.h"
 #include "gateway/catalog/keys_format.h"
 #include "gateway/catalog/rows_format.h"
+#include "gateway/catalog/version_id.h"
 
 namespace hydra::catalog {
 
@@ -22,6 +24,18 @@ inline Result<std::optional<ByteView>> get_row(kv::Reader& reader, const std::st
 }
 inline Result<std::optional<ByteView>> get_row(Change& change, const std::string& key) {
   return change.get(key);
+}
+
+// The first row at or after a key: its key and value.
+using OwnedRow = std::pair<std::string, std::string>;
+inline Result<std::optional<OwnedRow>> first_row(kv::Reader& reader, const std::string& from) {
+  const auto cursor = reader.cursor();
+  HYDRA_TRY(const bool found, cursor->seek(as_bytes(from)));
+  if (!found) return std::optional<OwnedRow>();
+  return std::optional<OwnedRow>(std::in_place, as_text(cursor->key()), as_text(cursor->value()));
+}
+inline Result<std::optional<OwnedRow>> first_row(Change& change, const std::string& from) {
+  return change.first_from(from);
 }
 
 template <typename Rows>
@@ -38,6 +52,13 @@ Status check_bucket(Rows& rows, BucketId bucket) {
   HYDRA_TRY(const auto row, get_row(rows, bucket_name_key(bucket)));
   if (!row) return fail(Code::kNoSuchBucket);
   return {};
+}
+template <typename Rows>
+Result<Bucket> load_bucket(Rows& rows, BucketId bucket) {
+  HYDRA_TRY(const auto row, get_row(rows, bucket_name_key(bucket)));
+  if (!row) return fail(Code::kNoSuchBucket);
+  HYDRA_TRY(const std::string_view name, decode_name(*row));
+  return find_bucket(rows, name);
 }
 
 // std::nullopt: there is no such object. Views into the row, as long as get()'s.
@@ -57,6 +78,60 @@ Result<Version> load_version(Rows& rows, BucketId bucket, std::string_view key,
   HYDRA_TRY(const auto row, get_row(rows, version_key(bucket, key, sequence)));
   if (!row) return fail(Code::kCorrupt, "catalog: a current version has no row");
   return decode_version(key, *row, slices);
+}
+
+// The newest version of a key, delete marker or not: its sequence and row (VersionRow).
+struct NewestVersion {
+  std::uint64_t sequence;
+  std::string row;
+};
+template <typename Rows>
+Result<std::optional<NewestVersion>> find_newest(Rows& rows, BucketId bucket,
+                                                 std::string_view key) {
+  if (key.size() > kMaxObjectKeyBytes) return std::optional<NewestVersion>();
+  const std::string scope = versions_of(bucket, key);
+  HYDRA_TRY(auto row, first_row(rows, scope));
+  if (!row || !row->first.starts_with(scope)) return std::optional<NewestVersion>();
+  const auto name = parse_version_key(as_bytes(row->first));
+  if (!name) return fail(Code::kCorrupt, "catalog: damaged key of a version");
+  return std::optional(NewestVersion{name->sequence, std::move(row->second)});
+}
+
+// Where the null version of a key is. `current` is the key's current row, if it has one.
+template <typename Rows>
+Result<std::optional<std::uint64_t>> find_null_version(Rows& rows, BucketId bucket,
+                                                       std::string_view key,
+                                                       const std::optional<CurrentRow>& current) {
+  if (current && current->null_version) return std::optional(current->sequence);
+  if (key.size() > kMaxObjectKeyBytes) return std::optional<std::uint64_t>();
+  HYDRA_TRY(const auto row, get_row(rows, null_version_key(bucket, key)));
+  if (!row) return std::optional<std::uint64_t>();
+  HYDRA_TRY(const std::uint64_t sequence, decode_sequence(*row));
+  return std::optional(sequence);
+}
+
+// The row of the version that an id names, with its sequence. std::nullopt: there is none.
+struct NamedVersion {
+  std::uint64_t sequence;
+  ByteView row;  // as long as get()'s
+};
+template <typename Rows>
+Result<std::optional<NamedVersion>> find_named(Rows& rows, BucketId bucket, std::string_view key,
+                                               std::string_view version_id,
+                                               const std::optional<CurrentRow>& current) {
+  if (key.size() > kMaxObjectKeyBytes) return std::optional<NamedVersion>();
+  std::optional<std::uint64_t> sequence;
+  if (version_id == kNullVersionId) {
+    HYDRA_TRY(sequence, find_null_version(rows, bucket, key, current));
+  } else {
+    sequence = sequence_of_version_id(version_id);
+  }
+  if (!sequence) return std::optional<NamedVersion>();
+  HYDRA_TRY(const auto row, get_row(rows, version_key(bucket, key, *sequence)));
+  if (!row) return std::optional<NamedVersion>();
+  HYDRA_TRY(const VersionRow version, decode_version_row(*row));
+  if (version.version_id != version_id) return std::optional<NamedVersion>();
+  return std::optional(NamedVersion{*sequence, *row});
 }
 
 template <typename Rows>

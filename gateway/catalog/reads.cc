@@ -34,10 +34,17 @@ Result<ClusterId> open_cluster(Loop& loop, kv::Store& store) {
 }
 
 Result<Version> find_version(kv::Reader& reader, BucketId bucket, std::string_view key,
-                             Slices slices) {
+                             std::string_view version_id, Slices slices) {
   HYDRA_TRY(const auto current, find_current(reader, bucket, key));
-  if (!current) return fail(Code::kNoSuchKey);
-  return load_version(reader, bucket, key, current->sequence, slices);
+  if (version_id.empty()) {
+    if (!current) return fail(Code::kNoSuchKey);
+    return load_version(reader, bucket, key, current->sequence, slices);
+  }
+  HYDRA_TRY(const auto named, find_named(reader, bucket, key, version_id, current));
+  if (!named) return fail(Code::kNoSuchVersion);
+  HYDRA_TRY(Version version, decode_version(key, named->row, slices));
+  if (version.delete_marker) return fail(Code::kMethodNotAllowed);
+  return version;
 }
 
 // Collects a ReadPlan slice by slice.
@@ -99,14 +106,34 @@ Result<std::unique_ptr<Catalog>> Catalog::open(Loop& loop, std::unique_ptr<kv::S
   return std::unique_ptr<Catalog>(new StoreCatalog(loop, std::move(store), cluster));
 }
 
-Result<Version> StoreCatalog::object(BucketId bucket, std::string_view key) {
+Result<Version> StoreCatalog::object(BucketId bucket, std::string_view key,
+                                     std::string_view version_id) {
   HYDRA_TRY(const auto snapshot, store_->snapshot());
-  return find_version(*snapshot, bucket, key, Slices::kDecode);
+  return find_version(*snapshot, bucket, key, version_id, Slices::kDecode);
 }
 
-Result<Version> StoreCatalog::head(BucketId bucket, std::string_view key) {
+Result<Version> StoreCatalog::head(BucketId bucket, std::string_view key,
+                                   std::string_view version_id) {
   HYDRA_TRY(const auto snapshot, store_->snapshot());
-  return find_version(*snapshot, bucket, key, Slices::kSkip);
+  return find_version(*snapshot, bucket, key, version_id, Slices::kSkip);
+}
+
+Result<std::optional<Version>> StoreCatalog::delete_marker(BucketId bucket, std::string_view key,
+                                                           std::string_view version_id) {
+  HYDRA_TRY(const auto snapshot, store_->snapshot());
+  HYDRA_TRY(const auto current, find_current(*snapshot, bucket, key));
+  std::optional<Version> found;
+  if (!version_id.empty()) {
+    HYDRA_TRY(const auto named, find_named(*snapshot, bucket, key, version_id, current));
+    if (!named) return found;
+    HYDRA_TRY(found, decode_version(key, named->row, Slices::kSkip));
+  } else if (!current) {
+    HYDRA_TRY(const auto newest, find_newest(*snapshot, bucket, key));
+    if (!newest) return found;
+    HYDRA_TRY(found, decode_version(key, as_bytes(newest->row), Slices::kSkip));
+  }
+  if (found && !found->delete_marker) found.reset();
+  return found;
 }
 
 Result<ReadPlan> StoreCatalog::plan(std::span<const Slice> slices, std::uint64_t offset,
@@ -117,9 +144,10 @@ Result<ReadPlan> StoreCatalog::plan(std::span<const Slice> slices, std::uint64_t
 
 Result<std::pair<Version, ReadPlan>> StoreCatalog::object_and_plan(BucketId bucket,
                                                                    std::string_view key,
-                                                                   const Choose& choose) {
+                                                                   const Choose& choose,
+                                                                   std::string_view version_id) {
   HYDRA_TRY(const auto snapshot, store_->snapshot());
-  HYDRA_TRY(Version version, find_version(*snapshot, bucket, key, Slices::kDecode));
+  HYDRA_TRY(Version version, find_version(*snapshot, bucket, key, version_id, Slices::kDecode));
   const auto range = choose(version);
   if (!range) return std::pair(std::move(version), ReadPlan());
   HYDRA_TRY(ReadPlan plan, Planner(*snapshot).plan(version.slices, range->first, range->second));

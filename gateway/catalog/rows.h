@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/digest.h"
@@ -93,9 +94,13 @@ struct PartSummary {  // of a completed upload: answers partNumber and GetObject
   std::optional<Checksum> checksum;
 };
 
+// The id of versions that were made while their bucket did not keep versions. A key has at most
+// one.
+constexpr std::string_view kNullVersionId = "null";
+
 struct Version {
   std::string key;
-  std::string version_id = "null";
+  std::string version_id{kNullVersionId};
   bool delete_marker = false;
   std::string etag;  // without quotes
   std::uint64_t bytes = 0;
@@ -108,12 +113,19 @@ struct Version {
   std::vector<Slice> slices;       // last in the row: HEAD need not decode them
 };
 
+enum class Versioning : std::uint8_t {
+  kOff = 0,    // never enabled: a key has one version, the null one
+  kEnabled,    // each write makes a new version
+  kSuspended,  // a write replaces the null version, and keeps the others
+};
+
 struct Bucket {
   BucketId id = 0;
   std::string name;
   std::int64_t created_ms = 0;
   Owner owner;
   std::string location;  // LocationConstraint as it was given, may be empty
+  Versioning versioning = Versioning::kOff;
 };
 
 struct Upload {

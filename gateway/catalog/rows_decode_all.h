@@ -13,6 +13,8 @@ inline void decode_all(ByteView bytes) {
   (void)decode_current(bytes);
   (void)decode_version("k", bytes, Slices::kDecode);
   (void)decode_version("k", bytes, Slices::kSkip);
+  (void)decode_version_row(bytes);
+  (void)decode_sequence(bytes);
   (void)decode_upload(1, "k", "u", bytes);
   (void)decode_part(1, bytes, Slices::kDecode);
   (void)decode_part(1, bytes, Slices::kSkip);
@@ -23,6 +25,7 @@ inline void decode_all(ByteView bytes) {
   (void)decode_name(bytes);
   (void)decode_node_number(bytes);
   (void)parse_bucket_key(bytes);
+  (void)parse_version_key(bytes);
   (void)parse_upload_key(bytes);
   (void)parse_part_key(bytes);
   (void)parse_completed_by_time_key(bytes);

@@ -20,6 +20,10 @@ constexpr std::size_t kLeastPartSummaryBytes = 4 + 8 + 1;
 
 constexpr std::uint8_t kDeleteMarkerFlag = 1;
 constexpr std::uint8_t kKnownVersionFlags = kDeleteMarkerFlag;
+constexpr std::uint8_t kNullVersionFlag = 1;
+constexpr std::uint8_t kKnownCurrentFlags = kNullVersionFlag;
+constexpr auto kGreatestVersioning = static_cast<std::uint8_t>(Versioning::kSuspended);
+static_assert(kGreatestVersioning == 2);
 constexpr std::uint8_t kNoChecksum = 0;
 constexpr auto kGreatestDigestKind = static_cast<std::uint8_t>(DigestKind::kCrc64Nvme);
 static_assert(static_cast<std::uint8_t>(DigestKind::kMd5) == 1 && kGreatestDigestKind == 6);
@@ -192,6 +196,7 @@ std::string encode(const Bucket& row) {
   out.time(row.created_ms);
   put_owner(out, row.owner);
   out.text(row.location);
+  out.number(static_cast<std::uint8_t>(row.versioning));
   return out.take();
 }
 Result<Bucket> decode_bucket(std::string_view name, ByteView row) {
@@ -203,14 +208,16 @@ Result<Bucket> decode_bucket(std::string_view name, ByteView row) {
   bucket.created_ms = in.time();
   bucket.owner = get_owner(in);
   bucket.location = in.text();
+  bucket.versioning = static_cast<Versioning>(in.at_most(kGreatestVersioning));
   HYDRA_CHECK_OK(check_end(in, "bucket"));
   return bucket;
 }
 
 std::string encode(const CurrentRow& row) {
-  RowWriter out(kRowVersion, 43 + row.etag.size() + row.storage_class.size() + row.owner_id.size() +
+  RowWriter out(kRowVersion, 44 + row.etag.size() + row.storage_class.size() + row.owner_id.size() +
                                  row.owner_name.size());
   out.number(row.sequence);
+  out.number(row.null_version ? kNullVersionFlag : std::uint8_t{0});
   out.number(row.bytes);
   out.time(row.modified_ms);
   put_kind(out, row.checksum_kind, row.checksum_type);
@@ -225,6 +232,7 @@ Result<CurrentRow> decode_current(ByteView row) {
   HYDRA_CHECK_OK(check_version(in));
   CurrentRow current;
   current.sequence = in.number<std::uint64_t>();
+  current.null_version = in.at_most(kKnownCurrentFlags) != 0;
   current.bytes = in.number<std::uint64_t>();
   current.modified_ms = in.time();
   get_kind(in, current.checksum_kind, current.checksum_type);
@@ -280,6 +288,30 @@ Result<Version> decode_version(std::string_view key, ByteView row, Slices slices
   }
   version.slices = get_slices(in, slices);
   HYDRA_CHECK_OK(check_end(in, "version"));
+  return version;
+}
+
+Result<VersionRow> decode_version_row(ByteView row) {
+  RowReader in(row);
+  HYDRA_CHECK_OK(check_version(in));
+  VersionRow version;
+  version.delete_marker = in.at_most(kKnownVersionFlags) != 0;
+  version.bytes = in.number<std::uint64_t>();
+  version.modified_ms = in.time();
+  version.version_id = in.text();
+  version.etag = in.text();
+  version.owner_id = in.text();
+  version.owner_name = in.text();
+  version.storage_class = in.text();
+  for (std::size_t n = in.count(kLeastFieldBytes); n > 0 && in.ok(); --n) {
+    in.text();
+    in.text();
+  }
+  if (const auto checksum = get_checksum(in)) {
+    version.checksum_kind = checksum->kind;
+    version.checksum_type = checksum->type;
+  }
+  if (!in.ok()) return fail(Code::kCorrupt, "catalog row is damaged: version");
   return version;
 }
 
@@ -455,6 +487,19 @@ Result<std::string_view> decode_name(ByteView row) {
   const std::string_view name = in.text();
   HYDRA_CHECK_OK(check_end(in, "name"));
   return name;
+}
+
+std::string encode_sequence(std::uint64_t sequence) {
+  RowWriter out(kRowVersion, 9);
+  out.number(sequence);
+  return out.take();
+}
+Result<std::uint64_t> decode_sequence(ByteView row) {
+  RowReader in(row);
+  HYDRA_CHECK_OK(check_version(in));
+  const auto sequence = in.number<std::uint64_t>();
+  HYDRA_CHECK_OK(check_end(in, "sequence"));
+  return sequence;
 }
 
 std::string encode_node_number(NodeId id) {

@@ -28,6 +28,8 @@ struct MetaRow {
 };
 
 // Counters that every commit keeps in step with the rows, and the next numbers to give out.
+// `objects` and `object_bytes` count current versions only; `extent_bytes` is what all versions,
+// parts and uploads hold together.
 struct StateRow {
   std::uint64_t buckets = 0, objects = 0, object_bytes = 0, extents = 0, extent_bytes = 0,
                 dead_extents = 0, repairs = 0, uploads = 0;
@@ -40,11 +42,22 @@ struct StateRow {
 // What LIST and preconditions need of a key's current version. The texts are views into the row.
 struct CurrentRow {
   std::uint64_t sequence = 0;  // of the version's key
+  bool null_version = true;    // its id is kNullVersionId
   std::uint64_t bytes = 0;
   std::int64_t modified_ms = 0;
   std::optional<DigestKind> checksum_kind;
   ChecksumType checksum_type = ChecksumType::kFullObject;
   std::string_view etag, storage_class, owner_id, owner_name;
+};
+
+// What listings and conditions need of any version. The texts are views into the row.
+struct VersionRow {
+  bool delete_marker = false;
+  std::uint64_t bytes = 0;
+  std::int64_t modified_ms = 0;
+  std::optional<DigestKind> checksum_kind;
+  ChecksumType checksum_type = ChecksumType::kFullObject;
+  std::string_view version_id, etag, storage_class, owner_id, owner_name;
 };
 
 // An extent's row also says since when it is in `repairs`, or in `dead`. An extent is dead when
@@ -80,6 +93,8 @@ Result<StateRow> decode_state(ByteView row);
 Result<Bucket> decode_bucket(std::string_view name, ByteView row);
 Result<CurrentRow> decode_current(ByteView row);
 Result<Version> decode_version(std::string_view key, ByteView row, Slices slices);
+// Reads no further than it needs to, so damage behind that is not seen.
+Result<VersionRow> decode_version_row(ByteView row);
 Result<Upload> decode_upload(BucketId bucket, std::string_view key, std::string_view upload_id,
                              ByteView row);
 Result<Part> decode_part(std::uint32_t number, ByteView row, Slices slices);
@@ -88,9 +103,12 @@ Result<Body> decode_body(const BodyId& id, ByteView row);
 Result<ExtentRow> decode_extent(const ExtentId& id, ByteView row);
 Result<NodeRow> decode_node(NodeId id, ByteView row);
 
-// The rows of `bucket names` and `node identities`: only a name, only a number.
+// The rows of `bucket names`, `null versions` and `node identities`: only a name, a sequence, a
+// number.
 std::string encode_name(std::string_view name);
 Result<std::string_view> decode_name(ByteView row);
+std::string encode_sequence(std::uint64_t sequence);
+Result<std::uint64_t> decode_sequence(ByteView row);
 std::string encode_node_number(NodeId id);
 Result<NodeId> decode_node_number(ByteView row);
 

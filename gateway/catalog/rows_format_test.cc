@@ -25,6 +25,26 @@ RC_GTEST_PROP(RowsFormat, VersionsRoundTrip, ()) {
   RC_ASSERT(decoded->owner == version.owner);
 }
 
+RC_GTEST_PROP(RowsFormat, TheShortFormOfAVersionSaysTheSame, ()) {
+  const Version version = any_version();
+  const std::string row = encode(version);
+  const auto brief = decode_version_row(as_bytes(row));
+  RC_ASSERT(brief.has_value());
+  RC_ASSERT(brief->delete_marker == version.delete_marker);
+  RC_ASSERT(brief->bytes == version.bytes);
+  RC_ASSERT(brief->modified_ms == version.modified_ms);
+  RC_ASSERT(brief->version_id == version.version_id);
+  RC_ASSERT(brief->etag == version.etag);
+  RC_ASSERT(brief->owner_id == version.owner.id);
+  RC_ASSERT(brief->owner_name == version.owner.display_name);
+  RC_ASSERT(brief->storage_class == version.storage_class);
+  RC_ASSERT(brief->checksum_kind.has_value() == version.checksum.has_value());
+  if (version.checksum) {
+    RC_ASSERT(brief->checksum_kind == version.checksum->kind);
+    RC_ASSERT(brief->checksum_type == version.checksum->type);
+  }
+}
+
 RC_GTEST_PROP(RowsFormat, SkippingSlicesKeepsTheRest, ()) {
   Version version = any_version();
   const auto head = decode_version(version.key, as_bytes(encode(version)), Slices::kSkip);
@@ -64,6 +84,7 @@ RC_GTEST_PROP(RowsFormat, PartsAndUploadsRoundTrip, ()) {
 RC_GTEST_PROP(RowsFormat, CurrentRowsRoundTrip, ()) {
   const Version version = any_version();
   CurrentRow row{.sequence = *rc::gen::arbitrary<std::uint64_t>(),
+                 .null_version = *rc::gen::arbitrary<bool>(),
                  .bytes = version.bytes,
                  .modified_ms = version.modified_ms,
                  .checksum_type = any_type(),
@@ -77,6 +98,7 @@ RC_GTEST_PROP(RowsFormat, CurrentRowsRoundTrip, ()) {
   RC_ASSERT(decoded.has_value());
   RC_ASSERT(encode(*decoded) == encoded);
   RC_ASSERT(decoded->owner_name == version.owner.display_name);
+  RC_ASSERT(decoded->null_version == row.null_version);
 }
 
 RC_GTEST_PROP(RowsFormat, ExtentsRoundTrip, ()) {
@@ -105,10 +127,12 @@ RC_GTEST_PROP(RowsFormat, BodiesBucketsAndNodesRoundTrip, ()) {
                       .name = any_text(),
                       .created_ms = *rc::gen::arbitrary<std::int64_t>(),
                       .owner = any_owner(),
-                      .location = any_text()};
+                      .location = any_text(),
+                      .versioning = any_versioning()};
   const auto bucket_again = decode_bucket(bucket.name, as_bytes(encode(bucket)));
   RC_ASSERT(bucket_again.has_value());
   RC_ASSERT(encode(*bucket_again) == encode(bucket));
+  RC_ASSERT(bucket_again->versioning == bucket.versioning);
 
   const NodeRow node{.id = 9,
                      .identity = any_id<NodeIdentity>(),

@@ -1,6 +1,7 @@
 // StoreCatalog: the Catalog over a kv::Store. Reads decode rows from a snapshot taken for the call;
 // writes are closures on the Writer. Threads as in catalog.h. Its parts live in reads.cc,
-// listing.cc, buckets.cc, objects.cc, uploads.cc, complete_upload.cc and grid_rows.cc.
+// listing.cc, version_listing.cc, buckets.cc, objects.cc, uploads.cc, complete_upload.cc and
+// grid_rows.cc.
 #pragma once
 
 #include <memory>
@@ -21,13 +22,19 @@ class StoreCatalog final : public Catalog {
 
   Result<Bucket> bucket(std::string_view name) override;
   Result<std::vector<Bucket>> buckets(std::string_view owner_id) override;
-  Result<Version> object(BucketId bucket, std::string_view key) override;
-  Result<Version> head(BucketId bucket, std::string_view key) override;
+  Result<Version> object(BucketId bucket, std::string_view key,
+                         std::string_view version_id) override;
+  Result<Version> head(BucketId bucket, std::string_view key, std::string_view version_id) override;
+  Result<std::optional<Version>> delete_marker(BucketId bucket, std::string_view key,
+                                               std::string_view version_id) override;
   Result<ReadPlan> plan(std::span<const Slice> slices, std::uint64_t offset,
                         std::uint64_t length) override;
   Result<std::pair<Version, ReadPlan>> object_and_plan(BucketId bucket, std::string_view key,
-                                                       const Choose& choose) override;
+                                                       const Choose& choose,
+                                                       std::string_view version_id) override;
   Result<ListEnd> list(BucketId bucket, const ListRequest& request, ListVisitor& visitor) override;
+  Result<VersionListEnd> list_versions(BucketId bucket, const VersionListRequest& request,
+                                       VersionVisitor& visitor) override;
   Result<Upload> upload(BucketId bucket, std::string_view key, std::string_view upload_id) override;
   Result<UploadPage> uploads(BucketId bucket, const UploadListRequest& request) override;
   Result<PartPage> parts(std::string_view upload_id, std::uint32_t after,
@@ -42,10 +49,10 @@ class StoreCatalog final : public Catalog {
 
   Task<Result<Bucket>> create_bucket(Loop& loop, Bucket bucket) override;
   Task<Status> delete_bucket(Loop& loop, std::string name) override;
-  Task<Status> put_object(Loop& loop, BucketId bucket, Version version, NewData data,
-                          Preconditions preconditions) override;
-  Task<Result<DeleteResult>> delete_object(Loop& loop, BucketId bucket, std::string key,
-                                           Preconditions preconditions,
+  Task<Status> set_versioning(Loop& loop, BucketId bucket, Versioning versioning) override;
+  Task<Result<std::string>> put_object(Loop& loop, BucketId bucket, Version version, NewData data,
+                                       Preconditions preconditions) override;
+  Task<Result<DeleteResult>> delete_object(Loop& loop, BucketId bucket, DeleteItem item,
                                            std::int64_t now_ms) override;
   Task<Result<std::vector<Result<DeleteResult>>>> delete_objects(Loop& loop, BucketId bucket,
                                                                  std::vector<DeleteItem> items,

@@ -75,8 +75,10 @@ class ObjectStore {
   Task<Result<StoredBody>> receive(ByteSource& source, std::uint64_t length);
 
   // Commits a received body with its version or part; frees its shards when the catalog refuses.
-  Task<Status> commit_object(catalog::BucketId bucket, catalog::Version version, StoredBody body,
-                             catalog::Preconditions preconditions);
+  // Returns the id of the version that was made.
+  Task<Result<std::string>> commit_object(catalog::BucketId bucket, catalog::Version version,
+                                          StoredBody body,
+                                          catalog::Preconditions preconditions);
   Task<Status> commit_part(catalog::Upload upload, catalog::Part part, StoredBody body);
 
   // Writes what the plan covers to `sink`, in order. kCorrupt, kUnavailable when more than m shards

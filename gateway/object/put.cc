@@ -197,13 +197,14 @@ Task<Status> ObjectStore::receive_body(ByteSource& source, std::uint64_t length,
   co_return Status();
 }
 
-Task<Status> ObjectStore::commit_object(catalog::BucketId bucket, catalog::Version version,
-                                        StoredBody body, catalog::Preconditions preconditions) {
+Task<Result<std::string>> ObjectStore::commit_object(catalog::BucketId bucket,
+                                                     catalog::Version version, StoredBody body,
+                                                     catalog::Preconditions preconditions) {
   version.slices = body.slices;
-  Status status = co_await catalog_.put_object(loop_, bucket, std::move(version), body.data,
-                                               std::move(preconditions));
-  if (status || !surely_not_committed(status.error().code)) body.release();
-  co_return status;
+  auto version_id = co_await catalog_.put_object(loop_, bucket, std::move(version), body.data,
+                                                 std::move(preconditions));
+  if (version_id || !surely_not_committed(version_id.error().code)) body.release();
+  co_return version_id;
 }
 
 Task<Status> ObjectStore::commit_part(catalog::Upload upload, catalog::Part part, StoredBody body) {
