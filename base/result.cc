@@ -132,6 +132,8 @@ std::string_view code_name(Code code) {
       return "HeadersTooLarge";
     case Code::kInsufficientStorage:
       return "InsufficientStorage";
+    case Code::kAccessControlListNotSupported:
+      return "AccessControlListNotSupported";
   }
   return "Unknown";
 }

@@ -81,6 +81,7 @@ enum class Code : std::uint16_t {
   kBadRequest,       // not HTTP as RFC 9112 has it: answer 400 and close
   kHeadersTooLarge,  // head over its limit: answer 400 and close
   kInsufficientStorage,
+  kAccessControlListNotSupported,
 };
 
 // The name of a code as in this enum, without the k ("NoSuchKey").

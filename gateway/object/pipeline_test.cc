@@ -85,7 +85,9 @@ class World {
     version.key = std::move(key);
     version.etag = "etag";
     version.bytes = text.size();
-    co_return co_await store.commit_object(bucket_, std::move(version), std::move(*body), {});
+    HYDRA_CO_CHECK_OK(
+        co_await store.commit_object(bucket_, std::move(version), std::move(*body), {}));
+    co_return Status();
   }
   Task<Result<std::string>> get(std::string key, std::uint64_t offset, std::uint64_t length) {
     auto found = catalog_->object_and_plan(bucket_, key, [&](const catalog::Version&) {

@@ -50,6 +50,8 @@ struct Call {
   std::string key;     // empty for a bucket
   std::string request_id;
   std::int64_t now_ms = 0;
+  // Headers that the answer has besides, if the operation returns an error.
+  std::vector<std::pair<std::string, std::string>> error_fields = {};
 
   const http::Request& request() const { return http.request(); }
   catalog::Catalog& catalog() { return store.catalog(); }
@@ -85,6 +87,15 @@ Task<Status> create_bucket(Call& call);
 Task<Status> head_bucket(Call& call);
 Task<Status> delete_bucket(Call& call);
 Task<Status> get_bucket_location(Call& call);
+// versioning_ops.cc
+Task<Status> put_bucket_versioning(Call& call);
+Task<Status> get_bucket_versioning(Call& call);
+Task<Status> list_object_versions(Call& call);
+// acl_ops.cc
+Task<Status> get_bucket_acl(Call& call);
+Task<Status> put_bucket_acl(Call& call);
+Task<Status> get_object_acl(Call& call);
+Task<Status> put_object_acl(Call& call);
 // list_objects.cc
 Task<Status> list_objects_v1(Call& call);
 Task<Status> list_objects_v2(Call& call);

@@ -3,15 +3,21 @@
 #include "base/encoding.h"
 #include "gateway/object/slices.h"
 #include "gateway/s3/conditions.h"
+#include "gateway/s3/version_ids.h"
 
 namespace hydra::s3 {
+
+namespace {
+constexpr std::string_view kVersionMark = "?versionId=";
+}
 
 Result<CopySource> open_copy_source(Call& call) {
   const std::string header = call.header("x-amz-copy-source").value_or("");
   std::string_view text = header;
-  if (const auto mark = text.find("?versionId="); mark != std::string_view::npos) {
-    if (text.substr(mark) != "?versionId=null")
-      return fail(Code::kNotImplemented, "Copying a version is not implemented.");
+  CopySource source;
+  if (const auto mark = text.rfind(kVersionMark); mark != std::string_view::npos) {
+    source.version_id = text.substr(mark + kVersionMark.size());
+    HYDRA_CHECK_OK(check_version_id(source.version_id));
     text = text.substr(0, mark);
   }
   auto path = percent_decode(text);
@@ -20,10 +26,14 @@ Result<CopySource> open_copy_source(Call& call) {
   const auto slash = path->find('/');
   if (slash == std::string::npos || slash == 0 || slash + 1 == path->size())
     return fail(Code::kInvalidArgument, "Copy Source must mention the source bucket and key: sourcebucket/sourcekey");
-  CopySource source;
   source.key = path->substr(slash + 1);
   HYDRA_TRY(source.bucket, call.open_bucket(path->substr(0, slash)));
-  HYDRA_TRY(source.version, call.catalog().object(source.bucket.id, source.key));
+  auto version = call.catalog().object(source.bucket.id, source.key, source.version_id);
+  if (!version && version.error().code == Code::kMethodNotAllowed)
+    return fail(Code::kInvalidRequest,
+                "The source of a copy request may not specifically refer to a delete marker by "
+                "version id.");
+  HYDRA_TRY(source.version, std::move(version));
   const Conditions conditions{call.header("x-amz-copy-source-if-match"),
                               call.header("x-amz-copy-source-if-none-match"),
                               call.header("x-amz-copy-source-if-modified-since"),
@@ -32,6 +42,11 @@ Result<CopySource> open_copy_source(Call& call) {
   if (judge(conditions, source.version.etag, source.version.modified_ms) != Verdict::kProceed)
     return fail(Code::kPreconditionFailed);
   return source;
+}
+
+void add_source_version_id(const CopySource& source, http::ResponseHead& head) {
+  if (source.bucket.versioning != catalog::Versioning::kOff)
+    head.add("x-amz-copy-source-version-id", source.version.version_id);
 }
 
 namespace {

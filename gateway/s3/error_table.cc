@@ -23,6 +23,8 @@ constexpr ErrorRow kRows[] = {
     {Code::kTooLarge, "EntityTooLarge", 400,
      "Your proposed upload exceeds the maximum allowed object size."},
 
+    {Code::kAccessControlListNotSupported, "AccessControlListNotSupported", 400,
+     "The bucket does not allow ACLs"},
     {Code::kAccessDenied, "AccessDenied", 403, "Access Denied"},
     {Code::kAuthorizationHeaderMalformed, "AuthorizationHeaderMalformed", 400,
      "The authorization header that you provided is not valid."},

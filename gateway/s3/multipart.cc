@@ -6,6 +6,7 @@
 #include "gateway/s3/conditions.h"
 #include "gateway/s3/copy_source.h"
 #include "gateway/s3/object_headers.h"
+#include "gateway/s3/version_ids.h"
 #include "gateway/s3/xml.h"
 
 namespace hydra::s3 {
@@ -137,8 +138,7 @@ std::string copied_etag(const catalog::Version& source, const ByteRange& range) 
 }
 
 Task<Result<catalog::Part>> copied_part(Call& call, const catalog::Upload& upload,
-                                        std::uint32_t number) {
-  HYDRA_CO_TRY(const CopySource source, open_copy_source(call));
+                                        std::uint32_t number, const CopySource& source) {
   ByteRange range{0, source.version.bytes};
   if (const auto header = call.header("x-amz-copy-source-range")) {
     HYDRA_CO_TRY(range, parse_copy_range(*header, source.version.bytes));
@@ -170,7 +170,8 @@ Task<Status> upload_part_copy(Call& call) {
   HYDRA_CO_TRY(const catalog::Upload upload, open_upload(call, bucket));
   Status status;
   for (int attempt = 0; attempt < kCopyAttempts; ++attempt) {
-    HYDRA_CO_TRY(catalog::Part part, co_await copied_part(call, upload, number));
+    HYDRA_CO_TRY(const CopySource source, open_copy_source(call));
+    HYDRA_CO_TRY(catalog::Part part, co_await copied_part(call, upload, number, source));
     std::string body;
     XmlWriter xml(body);
     xml.declaration();
@@ -181,7 +182,12 @@ Task<Status> upload_part_copy(Call& call) {
       xml.element(checksum_element(part.checksum->kind), shown_checksum(*part.checksum, 0));
     xml.close("CopyPartResult");
     status = co_await call.catalog().put_part(call.loop(), upload, std::move(part), {});
-    if (status) co_return co_await call.respond_xml(std::move(body));
+    if (status) {
+      http::ResponseHead head = call.answer(200);
+      head.add("Content-Type", "application/xml");
+      add_source_version_id(source, head);
+      co_return co_await call.http.respond(std::move(head), body);
+    }
     if (status.error().code != Code::kConflict) break;
   }
   co_return status;
@@ -260,6 +266,7 @@ Task<Status> complete_upload(Call& call) {
   }
   xml.close("CompleteMultipartUploadResult");
   http::ResponseHead head = call.answer(200);
+  add_new_version_id(version.version_id, head);
   head.add("Content-Type", "application/xml");
   head.add("x-amz-server-side-encryption", "AES256");
   co_return co_await call.http.respond(std::move(head), body);

@@ -3,6 +3,7 @@
 #include "gateway/s3/call.h"
 #include "gateway/s3/conditions.h"
 #include "gateway/s3/error_table.h"
+#include "gateway/s3/version_ids.h"
 #include "gateway/s3/xml.h"
 
 #include <charconv>
@@ -45,19 +46,48 @@ std::optional<std::string> child_of(const XmlElement& element, std::string_view 
   return child->text;
 }
 
+void write_error(XmlWriter& xml, const catalog::DeleteItem& item, const Error& error) {
+  const ErrorRow& row = error_row(error.code);
+  xml.open("Error");
+  xml.element("Key", item.key);
+  if (item.version_id) xml.element("VersionId", *item.version_id);
+  xml.element("Code", row.name);
+  xml.element("Message", row.message);
+  xml.close("Error");
+}
+
+void write_deleted(XmlWriter& xml, const catalog::DeleteItem& item,
+                   const catalog::DeleteResult& result) {
+  xml.open("Deleted");
+  xml.element("Key", item.key);
+  if (item.version_id) xml.element("VersionId", *item.version_id);
+  if (result.delete_marker) {
+    xml.element("DeleteMarker", true);
+    xml.element("DeleteMarkerVersionId", result.version_id);
+  }
+  xml.close("Deleted");
+}
+
 }  // namespace
 
 Task<Status> delete_object(Call& call) {
   HYDRA_CO_TRY(const catalog::Bucket bucket, call.open_bucket());
-  HYDRA_CO_TRY(auto preconditions,
+  catalog::DeleteItem item{.key = call.key};
+  if (call.query.has("versionId")) {
+    HYDRA_CO_TRY(item.version_id, version_id_of(call));
+  }
+  HYDRA_CO_TRY(item.preconditions,
                delete_preconditions(call.header("if-match"),
                                     call.header("x-amz-if-match-last-modified-time"),
                                     call.header("x-amz-if-match-size")));
-  auto deleted = co_await call.catalog().delete_object(call.loop(), bucket.id, call.key,
-                                                       std::move(preconditions), call.now_ms);
+  auto deleted = co_await call.catalog().delete_object(call.loop(), bucket.id, std::move(item),
+                                                       call.now_ms);
   if (!deleted && deleted.error().code != Code::kNoSuchKey)
     co_return fail(std::move(deleted).error());
-  co_return co_await call.respond_empty(call.answer(204));
+  http::ResponseHead head = call.answer(204);
+  if (deleted && deleted->delete_marker) head.add("x-amz-delete-marker", "true");
+  if (deleted && !deleted->version_id.empty()) head.add("x-amz-version-id", deleted->version_id);
+  co_return co_await call.respond_empty(std::move(head));
 }
 
 Task<Status> delete_objects(Call& call) {
@@ -66,14 +96,14 @@ Task<Status> delete_objects(Call& call) {
   HYDRA_CO_TRY(const XmlElement root, parse_xml(document));
   if (root.name != "Delete") co_return fail(Code::kMalformedXml);
   const bool quiet = root.child_text("Quiet") == "true";
-  std::vector<catalog::Catalog::DeleteItem> items;
+  std::vector<catalog::DeleteItem> items;
   for (const auto& element : root.children) {
     if (element.name != "Object") continue;
-    catalog::Catalog::DeleteItem item;
+    catalog::DeleteItem item;
     item.key = element.child_text("Key");
     if (item.key.empty() || items.size() == kMostKeys) co_return fail(Code::kMalformedXml);
-    if (const auto version = child_of(element, "VersionId"); version && *version != "null")
-      co_return fail(Code::kNotImplemented, "Deleting a version is not implemented.");
+    item.version_id = child_of(element, "VersionId");
+    if (item.version_id && item.version_id->empty()) item.version_id.reset();
     HYDRA_CO_TRY(item.preconditions,
                  delete_preconditions(child_of(element, "ETag"),
                                       child_of(element, "LastModifiedTime"),
@@ -88,16 +118,11 @@ Task<Status> delete_objects(Call& call) {
   xml.declaration();
   xml.open_root("DeleteResult");
   for (std::size_t i = 0; i < items.size(); ++i) {
-    const bool gone = results[i] || results[i].error().code == Code::kNoSuchKey;
-    if (gone && quiet) continue;
-    xml.open(gone ? "Deleted" : "Error");
-    xml.element("Key", items[i].key);
-    if (!gone) {
-      const ErrorRow& row = error_row(results[i].error().code);
-      xml.element("Code", row.name);
-      xml.element("Message", row.message);
-    }
-    xml.close(gone ? "Deleted" : "Error");
+    const auto& result = results[i];
+    if (!result && result.error().code != Code::kNoSuchKey)
+      write_error(xml, items[i], result.error());
+    else if (!quiet)
+      write_deleted(xml, items[i], result ? *result : catalog::DeleteResult());
   }
   xml.close("DeleteResult");
   co_return co_await call.respond_xml(std::move(body));

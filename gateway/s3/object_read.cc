@@ -5,6 +5,7 @@
 #include "gateway/s3/conditions.h"
 #include "gateway/s3/list_parameters.h"
 #include "gateway/s3/object_headers.h"
+#include "gateway/s3/version_ids.h"
 #include "gateway/s3/xml.h"
 
 namespace hydra::s3 {
@@ -75,10 +76,11 @@ Status check_conditions(const Call& call, const catalog::Version& version) {
   return fail(Code::kInternal);
 }
 
-http::ResponseHead object_head(const Call& call, const catalog::Version& version,
-                               const Selection& selection) {
+http::ResponseHead object_head(const Call& call, const catalog::Bucket& bucket,
+                               const catalog::Version& version, const Selection& selection) {
   http::ResponseHead head = call.answer(selection.partial ? 206 : 200);
   add_object_fields(call, version, head);
+  add_version_id(bucket, version.version_id, head);
   if (selection.partial)
     head.add("Content-Range", "bytes " + std::to_string(selection.range.offset) + "-" +
                                   std::to_string(selection.range.offset + selection.range.length - 1) +
@@ -101,6 +103,7 @@ http::ResponseHead object_head(const Call& call, const catalog::Version& version
 }  // namespace
 
 Task<Status> get_object(Call& call) {
+  HYDRA_CO_TRY(const std::string version_id, version_id_of(call));
   HYDRA_CO_TRY(const catalog::Bucket bucket, call.open_bucket());
   std::optional<Result<Selection>> selected;
   Status allowed;
@@ -112,20 +115,23 @@ Task<Status> get_object(Call& call) {
         selected = select(call, version);
         if (!*selected || call.head() || (*selected)->range.length == 0) return std::nullopt;
         return std::pair{(*selected)->range.offset, (*selected)->range.length};
-      });
-  if (!found) co_return fail(std::move(found).error());
+      },
+      version_id);
+  if (!found)
+    co_return fail(explain_missing(call, bucket, version_id, std::move(found).error()));
   const catalog::Version& version = found->first;
   if (!allowed && allowed.error().code == Code::kNotModified) {
     http::ResponseHead head = call.answer(304);
     head.add("ETag", quoted(version.etag));
     head.add("Last-Modified", format_http_date(version.modified_ms));
+    add_version_id(bucket, version.version_id, head);
     co_return co_await call.respond_empty(std::move(head));
   }
   HYDRA_CO_CHECK_OK(allowed);
   if (!*selected) co_return fail(std::move(*selected).error());
   const Selection selection = **selected;
   HYDRA_CO_CHECK_OK(
-      co_await call.http.start(object_head(call, version, selection), selection.range.length));
+      co_await call.http.start(object_head(call, bucket, version, selection), selection.range.length));
   if (!call.head()) HYDRA_CO_CHECK_OK(co_await call.store.send(found->second, call.http));
   co_return co_await call.http.finish();
 }
@@ -215,8 +221,12 @@ Status write_parts(XmlWriter& xml, const Call& call, const catalog::Version& ver
 
 Task<Status> get_object_attributes(Call& call) {
   HYDRA_CO_TRY(const AttributeNames wanted, wanted_attributes(call));
+  HYDRA_CO_TRY(const std::string version_id, version_id_of(call));
   HYDRA_CO_TRY(const catalog::Bucket bucket, call.open_bucket());
-  HYDRA_CO_TRY(const catalog::Version version, call.catalog().object(bucket.id, call.key));
+  auto found = call.catalog().head(bucket.id, call.key, version_id);
+  if (!found)
+    co_return fail(explain_missing(call, bucket, version_id, std::move(found).error()));
+  const catalog::Version version = std::move(*found);
   HYDRA_CO_CHECK_OK(check_conditions(call, version));
   std::string body;
   XmlWriter xml(body);
@@ -237,6 +247,7 @@ Task<Status> get_object_attributes(Call& call) {
   http::ResponseHead head = call.answer(200);
   head.add("Content-Type", "application/xml");
   head.add("Last-Modified", format_http_date(version.modified_ms));
+  add_version_id(bucket, version.version_id, head);
   co_return co_await call.http.respond(std::move(head), body);
 }
 

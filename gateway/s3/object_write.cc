@@ -2,6 +2,7 @@
 #include "base/encoding.h"
 #include "gateway/s3/copy_source.h"
 #include "gateway/s3/object_headers.h"
+#include "gateway/s3/version_ids.h"
 #include "gateway/s3/xml.h"
 
 namespace hydra::s3 {
@@ -15,7 +16,7 @@ constexpr int kCopyAttempts = 5;
 Status expect_preconditions(Call& call, const catalog::Bucket& bucket,
                             const catalog::Preconditions& preconditions) {
   if (!preconditions.if_match && !preconditions.if_none_match) return {};
-  const auto current = call.catalog().object(bucket.id, call.key);
+  const auto current = call.catalog().head(bucket.id, call.key);
   if (!current && current.error().code != Code::kNoSuchKey) return fail(current.error());
   if (preconditions.if_none_match && current &&
       (*preconditions.if_none_match == "*" || *preconditions.if_none_match == current->etag))
@@ -49,8 +50,10 @@ Task<Status> put_object(Call& call) {
   head.add("ETag", quoted(version.etag));
   head.add("x-amz-server-side-encryption", "AES256");
   if (version.checksum) add_checksum_fields(*version.checksum, 0, head);
-  HYDRA_CO_CHECK_OK(co_await call.store.commit_object(bucket.id, std::move(version),
-                                                      std::move(body), std::move(preconditions)));
+  HYDRA_CO_TRY(const std::string version_id,
+               co_await call.store.commit_object(bucket.id, std::move(version), std::move(body),
+                                                 std::move(preconditions)));
+  add_new_version_id(version_id, head);
   co_return co_await call.respond_empty(std::move(head));
 }
 
@@ -75,7 +78,6 @@ Result<catalog::Version> copied_version(Call& call, const CopySource& source, bo
                 "source: 5368709120");
   catalog::Version version = source.version;
   version.key = call.key;
-  version.version_id = "null";
   version.owner = call.owner();
   version.modified_ms = call.loop().wall_ms();
   if (replace) {
@@ -118,25 +120,29 @@ std::string copy_result(const catalog::Version& version) {
 Task<Status> copy_object(Call& call) {
   HYDRA_CO_TRY(const catalog::Bucket bucket, call.open_bucket());
   HYDRA_CO_TRY(const auto preconditions, write_preconditions(call));
-  Status status;
+  Error error;
   for (int attempt = 0; attempt < kCopyAttempts; ++attempt) {
     HYDRA_CO_TRY(const CopySource source, open_copy_source(call));
-    const bool same_object = source.bucket.id == bucket.id && source.key == call.key;
+    const bool same_object =
+        source.bucket.id == bucket.id && source.key == call.key && source.version_id.empty();
     HYDRA_CO_TRY(catalog::Version version, copied_version(call, source, same_object));
     HYDRA_CO_CHECK_OK(co_await set_copy_checksum(call, version));
     const std::string body = copy_result(version);
-    status = co_await call.catalog().put_object(call.loop(), bucket.id, std::move(version), {},
-                                                preconditions);
-    if (status) {
+    auto version_id = co_await call.catalog().put_object(call.loop(), bucket.id,
+                                                         std::move(version), {}, preconditions);
+    if (version_id) {
       http::ResponseHead head = call.answer(200);
+      add_new_version_id(*version_id, head);
+      add_source_version_id(source, head);
       head.add("Content-Type", "application/xml");
       head.add("x-amz-server-side-encryption", "AES256");
       co_return co_await call.http.respond(std::move(head), body);
     }
     // The source was replaced between reading it and the commit: take the new one.
-    if (status.error().code != Code::kConflict) break;
+    error = std::move(version_id).error();
+    if (error.code != Code::kConflict) break;
   }
-  co_return status;
+  co_return fail(std::move(error));
 }
 
 }  // namespace hydra::s3

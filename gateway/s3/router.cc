@@ -12,13 +12,12 @@ namespace {
 constexpr std::size_t kMaxKeyBytes = 1024;
 
 // Subresources that S3 knows and that are not supported: asking for one is answered, not ignored.
-constexpr std::array<std::string_view, 33> kUnsupportedQueries = {
-    "accelerate", "acl", "analytics", "cors", "encryption", "intelligent-tiering", "inventory",
+constexpr std::array<std::string_view, 29> kUnsupportedQueries = {
+    "accelerate", "analytics", "cors", "encryption", "intelligent-tiering", "inventory",
     "legal-hold", "lifecycle", "logging", "metadataConfiguration", "metadataTable", "metrics",
     "notification", "object-lock", "ownershipControls", "policy", "policyStatus",
     "publicAccessBlock", "renameObject", "replication", "requestPayment", "restore", "retention",
-    "select", "session", "tagging", "torrent", "versionId", "versioning", "versions", "website",
-    "append"};
+    "select", "session", "tagging", "torrent", "website", "append"};
 
 // Headers whose meaning would be lost if they were ignored.
 constexpr std::array<std::string_view, 18> kUnsupportedHeaders = {
@@ -39,7 +38,16 @@ struct Route {
 
 constexpr Route kServiceRoutes[] = {{"GET", "", list_buckets}};
 
+// Asking for one of these with another method is refused, not taken for the bucket or object itself.
+constexpr std::array<std::string_view, 8> kSubresources = {
+    "acl", "attributes", "delete", "location", "uploads", "uploadId", "versioning", "versions"};
+
 constexpr Route kBucketRoutes[] = {
+    {"GET", "acl", get_bucket_acl},
+    {"PUT", "acl", put_bucket_acl},
+    {"GET", "versioning", get_bucket_versioning},
+    {"PUT", "versioning", put_bucket_versioning},
+    {"GET", "versions", list_object_versions},
     {"GET", "location", get_bucket_location},
     {"GET", "uploads", list_uploads},
     {"GET", "", nullptr},  // ListObjects, by list-type
@@ -50,6 +58,8 @@ constexpr Route kBucketRoutes[] = {
 };
 
 constexpr Route kObjectRoutes[] = {
+    {"GET", "acl", get_object_acl},
+    {"PUT", "acl", put_object_acl},
     {"GET", "attributes", get_object_attributes},
     {"GET", "uploadId", list_parts},
     {"GET", "", get_object},
@@ -88,13 +98,19 @@ constexpr OperationName kOperationNames[] = {
     {head_bucket, "HeadBucket"},
     {delete_bucket, "DeleteBucket"},
     {get_bucket_location, "GetBucketLocation"},
+    {get_bucket_versioning, "GetBucketVersioning"},
+    {put_bucket_versioning, "PutBucketVersioning"},
+    {list_object_versions, "ListObjectVersions"},
+    {get_bucket_acl, "GetBucketAcl"},
+    {put_bucket_acl, "PutBucketAcl"},
+    {get_object_acl, "GetObjectAcl"},
+    {put_object_acl, "PutObjectAcl"},
 };
 
 Status check_supported(const Call& call) {
   for (const auto& [name, value] : call.query.all())
     if (std::find(kUnsupportedQueries.begin(), kUnsupportedQueries.end(), name) !=
         kUnsupportedQueries.end()) {
-      if (name == "versionId" && (value == "null" || value.empty())) continue;
       return fail(Code::kNotImplemented, "The subresource " + name + " is not implemented.");
     }
   for (const auto& field : call.request().fields) {
@@ -109,7 +125,9 @@ Status check_supported(const Call& call) {
       return fail(Code::kNotImplemented,
                   "The value " + std::string(field.value) + " of " + name + " is not implemented.");
     };
-    if (name == "x-amz-acl") HYDRA_CHECK_OK(only({"private", "bucket-owner-full-control", "bucket-owner-read"}));
+    if (name == "x-amz-acl" &&
+        !only({"private", "bucket-owner-full-control", "bucket-owner-read"}))
+      return fail(Code::kAccessControlListNotSupported);
     if (name == "x-amz-server-side-encryption") HYDRA_CHECK_OK(only({"AES256"}));
     if (name == "x-amz-object-ownership") HYDRA_CHECK_OK(only({"BucketOwnerEnforced"}));
     if (name == "x-amz-bucket-object-lock-enabled") HYDRA_CHECK_OK(only({"false", "False"}));
@@ -125,11 +143,27 @@ Operation choose_by_header_or_query(const Call& call, const Route& route) {
   return copy ? copy_object : put_object;
 }
 
+bool names_subresource(const Call& call) {
+  return std::ranges::any_of(kSubresources,
+                             [&](std::string_view name) { return call.query.has(name); });
+}
+
+// A version can be read and deleted, and nothing else be done to it.
+Status check_version_use(const Call& call) {
+  const std::string_view method = call.request().method;
+  if (!call.query.has("versionId") || method == "GET" || method == "HEAD" || method == "DELETE" ||
+      call.query.has("acl"))
+    return {};
+  return fail(Code::kInvalidArgument, "This operation does not accept a version-id.");
+}
+
 template <std::size_t N>
 Result<Operation> find_in(const Route (&routes)[N], const Call& call) {
   for (const Route& route : routes) {
     if (route.method != call.request().method) continue;
-    if (!route.subresource.empty() && !call.query.has(route.subresource)) continue;
+    if (route.subresource.empty() ? names_subresource(call)
+                                  : !call.query.has(route.subresource))
+      continue;
     return route.operation != nullptr ? route.operation : choose_by_header_or_query(call, route);
   }
   return fail(Code::kMethodNotAllowed);
@@ -195,6 +229,7 @@ Result<Target> find_target(const http::Request& request, const std::vector<std::
 
 Result<Operation> route(const Call& call) {
   HYDRA_CHECK_OK(check_supported(call));
+  HYDRA_CHECK_OK(check_version_use(call));
   if (call.bucket.empty()) return find_in(kServiceRoutes, call);
   if (call.key.empty()) return find_in(kBucketRoutes, call);
   return find_in(kObjectRoutes, call);

@@ -25,7 +25,7 @@ Task<std::string_view> Service::handle(http::Exchange& exchange) {
   const std::string request_id = new_request_id();
   std::string_view name = "none";
   Status status = co_await serve(exchange, request_id, name);
-  if (!status) co_await answer_error(exchange, status.error(), request_id);
+  if (!status) co_await answer_error(exchange, status.error(), request_id, {});
   co_return name;
 }
 
@@ -48,11 +48,14 @@ Task<Status> Service::serve(http::Exchange& exchange, const std::string& request
             now_ms};
   HYDRA_CO_TRY(Operation operation, route(call));
   name = operation_name(operation, call);
-  co_return co_await operation(call);
+  Status status = co_await operation(call);
+  if (status) co_return status;
+  co_await answer_error(exchange, status.error(), request_id, std::move(call.error_fields));
+  co_return Status();
 }
 
 Task<void> Service::answer_error(http::Exchange& exchange, const Error& error,
-                                 const std::string& request_id) {
+                                 const std::string& request_id, Fields fields) {
   const ErrorRow& row = error_row(error.code);
   if (row.status >= 500 && error.code != Code::kNotImplemented)
     log::warning("{} {} {}: {}", request_id, exchange.request().method, exchange.request().path,
@@ -63,6 +66,7 @@ Task<void> Service::answer_error(http::Exchange& exchange, const Error& error,
   }
   http::ResponseHead head;
   head.status = row.status;
+  head.fields = std::move(fields);
   head.add("x-amz-request-id", request_id);
   std::string body;
   if (row.status != 304) {

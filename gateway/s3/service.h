@@ -21,10 +21,11 @@ class Service {
   std::string render(const Error& error, http::ResponseHead& head);
 
  private:
+  using Fields = std::vector<std::pair<std::string, std::string>>;
   Task<Status> serve(http::Exchange& exchange, const std::string& request_id,
                      std::string_view& name);
   Task<void> answer_error(http::Exchange& exchange, const Error& error,
-                          const std::string& request_id);
+                          const std::string& request_id, Fields fields);
   std::string new_request_id();
 
   object::ObjectStore& store_;
