@@ -103,6 +103,17 @@ TEST(LinkLifecycle, AgentsComeBackToARestartedGateway) {
   world.run([&](Loop& loop) -> Task<void> { EXPECT_TRUE(co_await write_small(world, 1, loop)); });
 }
 
+TEST(LinkLifecycle, AGatewayMayDieWhileLinksJoin) {
+  for (Nanos at = 0; at < 3 * kMillisecond; at += 100 * kMicrosecond) {
+    SimGrid world;
+    world.add_agent("agent-1");
+    world.simulation.run_for(at);
+    world.gateway.crash();
+    world.gateway.restart();
+    EXPECT_TRUE(world.until([&] { return world.all_usable(1); }));
+  }
+}
+
 TEST(LinkLifecycle, ALinkCutInTheMiddleOfAWriteFailsItAndTheAgentForgets) {
   SimGrid world;
   MemoryDevice& device = world.join_one();

@@ -1,6 +1,7 @@
 #include "nodeagent/client/grid_server.h"
 
-#include <unordered_set>
+#include <map>
+#include <optional>
 #include <utility>
 
 #include "nodeagent/protocol/link.h"
@@ -18,7 +19,23 @@ struct GridServer::State {
   Loop& loop;
   GridServerOptions options;
   bool stopped = false;
-  std::unordered_set<Stream*> joining;
+  std::uint64_t next_joining = 1;
+  std::map<std::uint64_t, Stream*> joining;  // in the order of their coming
+};
+
+// A link's place among those that join, also given back when its task dies with the loop.
+class GridServer::Joining {
+ public:
+  Joining(State& state, Stream& stream) : state_(state), number_(state.next_joining++) {
+    state_.joining.emplace(number_, &stream);
+  }
+  ~Joining() { state_.joining.erase(number_); }
+  Joining(const Joining&) = delete;
+  Joining& operator=(const Joining&) = delete;
+
+ private:
+  State& state_;
+  std::uint64_t number_;
 };
 
 namespace {
@@ -104,7 +121,7 @@ Result<std::unique_ptr<GridServer>> GridServer::start(Loop& loop, GridServerOpti
 
 GridServer::~GridServer() {
   state_->stopped = true;
-  for (Stream* stream : state_->joining) stream->close();
+  for (const auto& [number, stream] : state_->joining) stream->close();
 }
 
 std::vector<Address> GridServer::addresses() const {
@@ -114,7 +131,7 @@ std::vector<Address> GridServer::addresses() const {
 }
 
 Task<void> GridServer::admit(std::shared_ptr<State> state, std::unique_ptr<Stream> stream) {
-  state->joining.insert(stream.get());
+  std::optional<Joining> joining(std::in_place, *state, *stream);
   auto joined = co_await shake_hands(state->loop, state->options, *stream);
   if (!joined && !state->stopped) {
     const Error& error = joined.error();
@@ -124,7 +141,7 @@ Task<void> GridServer::admit(std::shared_ptr<State> state, std::unique_ptr<Strea
                                             state->loop.after(kSecond));
     if (!told) stream->close();
   }
-  state->joining.erase(stream.get());
+  joining.reset();
   if (!joined || state->stopped) co_return;
 
   GridClient* worker = state->options.workers[joined->worker];

@@ -43,6 +43,7 @@ class GridServer {
 
  private:
   struct State;
+  class Joining;
   explicit GridServer(std::shared_ptr<State> state);
   static Task<void> admit(std::shared_ptr<State> state, std::unique_ptr<Stream> stream);
 

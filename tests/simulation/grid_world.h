@@ -1,0 +1,82 @@
+// GridWorld: a whole grid in one simulation: agents over the real shard store, and a gateway with
+// its workers, all of which boot again after a crash or a power loss. What the processes do is the
+// product's code; only main() is missing.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/runtime/sim/simulation.h"
+#include "gateway/gateway.h"
+#include "nodeagent/agent.h"
+#include "tests/simulation/reference_model.h"
+
+namespace hydra::gridsim {
+
+struct WorldOptions {
+  std::size_t agents = 6;
+  std::size_t zones = 3;
+  std::size_t workers = 2;
+  std::uint64_t log_bytes = 8u << 20;
+  erasure::Profile profile{4, 2};
+  object::CollectorOptions collector{2 * kSecond, 5'000, 64};
+  bool durable_catalog = true;  // false plants a bug
+  // Runs in the gateway's process each time it has started, on its first loop: starts clients.
+  std::function<void(Gateway&)> on_gateway_started;
+};
+
+class GridWorld {
+ public:
+  GridWorld(std::uint64_t seed, sim::Faults faults, WorldOptions options);
+  ~GridWorld();
+
+  // Null while the gateway is down or starting.
+  Gateway* gateway() { return gateway_; }
+  agent::Agent* agent(std::size_t index) { return agents_[index]; }
+  sim::Process& gateway_process() { return *gateway_process_; }
+  sim::Process& agent_process(std::size_t index) { return *agent_processes_[index]; }
+  std::size_t agents() const { return options_.agents; }
+  // The number the catalog gave it; 0 before its first join.
+  NodeId node_id(std::size_t index);
+  // Whether every worker can use this agent, or all of them.
+  bool usable(std::size_t index);
+  bool all_usable();
+  catalog::BucketId bucket() const { return bucket_; }
+  static constexpr const char* kBucketName = "bucket";
+  // Where the S3 service of each worker listens.
+  std::vector<std::string> s3_addresses() const;
+
+  // Starts all, waits until every agent is usable, and makes the bucket.
+  bool start();
+  // Looks now and then whether it holds. False after `limit`, or when the model complains.
+  bool run_until(const std::function<bool()>& holds, Nanos limit = 600 * kSecond);
+  // Runs a coroutine on a worker's loop to its end; make(Gateway::Worker&) gives Task<void>. False:
+  // it did not end, or the model complained.
+  bool run_on_worker(std::size_t index, const std::function<Task<void>(Gateway::Worker&)>& make);
+  // Opens every row of the catalog for an audit.
+  std::unique_ptr<kv::Store> open_catalog_rows();
+
+  ReferenceModel model;  // outlives the simulation: tasks that die tell it
+  sim::Simulation simulation;
+
+ private:
+  struct GatewayApplication;
+  struct AgentApplication;
+  void boot_gateway(sim::Process& process);
+  void boot_agent(sim::Process& process, std::size_t index);
+  static Task<void> start_gateway(GridWorld* world, sim::Process* process);
+  static Task<void> start_agent(GridWorld* world, sim::Process* process, std::size_t index);
+  static Task<void> make_bucket(GridWorld* world, Gateway::Worker* worker, bool* done);
+
+  WorldOptions options_;
+  std::shared_ptr<const s3::CredentialStore> credentials_;
+  sim::Process* gateway_process_ = nullptr;
+  std::vector<sim::Process*> agent_processes_;
+  Gateway* gateway_ = nullptr;
+  std::vector<agent::Agent*> agents_;
+  catalog::BucketId bucket_ = 0;
+};
+
+}  // namespace hydra::gridsim

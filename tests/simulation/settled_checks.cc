@@ -1,0 +1,171 @@
+#include "tests/simulation/settled_checks.h"
+
+#include <fmt/format.h>
+
+#include <bit>
+#include <map>
+
+#include "gateway/catalog/catalog_audit.h"
+
+namespace hydra::gridsim {
+
+namespace {
+
+struct Check {
+  GridWorld& world;
+  const std::vector<std::string>& keys;
+  std::set<NodeId> sick;
+  SettledCounts counts;
+  std::map<ExtentId, catalog::Extent> extents;
+
+  void complain(std::string sentence) { world.model.violation("settled: " + std::move(sentence)); }
+};
+
+Task<void> abort_uploads(Check* check, Gateway::Worker& worker) {
+  catalog::Catalog& catalog = worker.store.catalog();
+  for (;;) {
+    auto page = catalog.uploads(check->world.bucket(), {});
+    if (!page) {
+      check->complain("uploads cannot be listed: " + page.error().to_string());
+      co_return;
+    }
+    for (const auto& upload : page->uploads) {
+      const Status status = co_await catalog.abort_upload(worker.loop, upload.bucket, upload.key,
+                                                          upload.upload_id, worker.loop.wall_ms());
+      if (!status) check->complain("an upload cannot be aborted: " + status.error().to_string());
+    }
+    if (!page->truncated) co_return;
+  }
+}
+
+Task<void> read_everything(Check* check, Gateway::Worker& worker) {
+  ObjectClient reader(check->world.model, check->world.bucket(), 1,
+                      fmt::format("reader {}", worker.loop.index()),
+                      {.keys = check->keys, .calm = true});
+  for (const std::string& key : check->keys) {
+    const std::string error = co_await reader.get(worker, key);
+    if (!error.empty()) check->complain(error);
+  }
+  const std::string error = co_await reader.list(worker);
+  if (!error.empty()) check->complain(error);
+}
+
+void collect_extents(Check& check, catalog::Catalog& catalog) {
+  for (const std::string& key : check.keys) {
+    const auto found =
+        catalog.object_and_plan(check.world.bucket(), key, [](const catalog::Version& version) {
+          return std::optional(std::pair<std::uint64_t, std::uint64_t>(0, version.bytes));
+        });
+    if (!found) continue;
+    ++check.counts.objects;
+    for (const auto& run : found->second.runs) {
+      // All of the body's extents, also those that the slice does not touch.
+      for (const auto& piece : run.pieces) {
+        auto extent = catalog.extent(piece.extent);
+        if (!extent) {
+          check.complain("no row for an extent of " + key);
+          continue;
+        }
+        check.extents.emplace(piece.extent, std::move(*extent));
+      }
+    }
+  }
+  check.counts.extents = check.extents.size();
+}
+
+Task<void> check_shards(Check* check, Gateway::Worker& worker) {
+  for (const auto& [id, extent] : check->extents) {
+    const auto durable = extent.nodes.size() - std::popcount(extent.missing);
+    check->counts.missing += std::popcount(extent.missing);
+    if (durable < erasure::write_quorum(extent.profile))
+      check->complain("extent " + id.to_string() + " was acknowledged below its quorum");
+    if (extent.profile.m != extent.wanted.m)
+      check->complain("extent " + id.to_string() + " has less parity than wanted");
+    if (std::set<NodeId>(extent.nodes.begin(), extent.nodes.end()).size() != extent.nodes.size())
+      check->complain("extent " + id.to_string() + " has two shards on one node");
+    const auto layout = erasure::Layout::of(extent.profile, extent.length);
+    for (std::size_t i = 0; i < extent.nodes.size(); ++i) {
+      if ((extent.missing >> i & 1) != 0 || check->sick.contains(extent.nodes[i])) continue;
+      const ShardId shard{id, static_cast<std::uint8_t>(i)};
+      const std::string name =
+          fmt::format("shard {} of extent {} on node {}", i, id.to_string(), extent.nodes[i]);
+      const auto info =
+          co_await worker.grid.info(extent.nodes[i], shard, worker.loop.after(30 * kSecond));
+      if (!info) {
+        check->complain(name + " is recorded, but: " + info.error().to_string());
+        continue;
+      }
+      if (info->shard_bytes != layout->shard_bytes()) check->complain(name + " has a wrong size");
+      const Status whole =
+          co_await worker.grid.verify(extent.nodes[i], shard, worker.loop.after(30 * kSecond));
+      if (!whole) check->complain(name + " is not whole: " + whole.error().to_string());
+      ++check->counts.shards;
+    }
+  }
+}
+
+// Shards that no live extent owns: what crashes of the gateway left behind.
+Task<void> count_orphans(Check* check, Gateway::Worker& worker) {
+  for (const auto& node : worker.grid.nodes()) {
+    std::optional<ShardId> after;
+    for (;;) {
+      const auto page =
+          co_await worker.grid.list(node.id, after, 500, worker.loop.after(30 * kSecond));
+      if (!page) {
+        check->complain("a node does not list its shards: " + page.error().to_string());
+        break;
+      }
+      if (page->empty()) break;
+      for (const auto& info : *page) {
+        if (after && info.id <= *after) check->complain("a node lists its shards out of order");
+        after = info.id;
+        check->counts.orphans += !check->extents.contains(info.id.extent);
+      }
+    }
+  }
+}
+
+void check_counters(Check& check, catalog::Catalog& catalog) {
+  const auto store = check.world.open_catalog_rows();
+  const auto snapshot = store->snapshot();
+  for (const std::string& fault : catalog::audit(**snapshot)) check.complain("audit: " + fault);
+  const auto totals = catalog.totals();
+  if (!totals) return check.complain("no totals: " + totals.error().to_string());
+  if (totals->objects != check.counts.objects || totals->extents != check.counts.extents ||
+      totals->uploads != 0 || totals->dead_extents != 0)
+    check.complain(fmt::format(
+        "totals say {} objects, {} extents, {} uploads, {} dead extents; a walk finds {} and {}",
+        totals->objects, totals->extents, totals->uploads, totals->dead_extents,
+        check.counts.objects, check.counts.extents));
+}
+
+}  // namespace
+
+SettledCounts check_settled(GridWorld& world, const std::vector<std::string>& keys,
+                            const std::set<std::size_t>& sick_agents) {
+  Check check{world, keys, {}, {}, {}};
+  for (const std::size_t index : sick_agents) check.sick.insert(world.node_id(index));
+  catalog::Catalog& catalog = world.gateway()->catalog();
+  const auto run = [&](std::size_t worker, Task<void> (*what)(Check*, Gateway::Worker&),
+                       const char* name) {
+    const auto make = [&](Gateway::Worker& target) { return what(&check, target); };
+    if (!world.run_on_worker(worker, make) && !world.model.failed())
+      check.complain(std::string(name) + " does not end");
+    return !world.model.failed();
+  };
+  if (!run(0, abort_uploads, "aborting uploads")) return check.counts;
+  for (std::size_t i = 0; i < world.gateway()->workers().size(); ++i)
+    if (!run(i, read_everything, "reading everything")) return check.counts;
+  collect_extents(check, catalog);
+  if (!run(0, check_shards, "looking at the shards")) return check.counts;
+  const bool collected = world.run_until([&] {
+    const auto totals = catalog.totals();
+    return totals && totals->dead_extents == 0;
+  });
+  if (!collected && !world.model.failed()) check.complain("dead extents are not collected");
+  check_counters(check, catalog);
+  run(0, count_orphans, "counting orphans");
+  return check.counts;
+}
+
+}  // namespace hydra::gridsim

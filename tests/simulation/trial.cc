@@ -1,0 +1,191 @@
+#include "tests/simulation/trial.h"
+
+#include <fmt/format.h>
+
+#include <bit>
+
+#include "tests/simulation/s3_client.h"
+
+namespace hydra::gridsim {
+
+namespace {
+
+class Trial {
+ public:
+  Trial(std::uint64_t seed, const TrialOptions& options)
+      : seed_(seed), options_(options), prng_(sim::combine(seed, 0x7214)) {
+    WorldOptions world = options.world;
+    world.on_gateway_started = [this](Gateway& gateway) { start_clients(gateway); };
+    world_ = std::make_unique<GridWorld>(seed, sim::Faults::swarm(seed), std::move(world));
+    nemesis_ = std::make_unique<Nemesis>(*world_, prng_.next(), options.nemesis);
+    keys_ = make_keys(prng_, prng_.between(3, options.most_keys));
+  }
+
+  TrialResult run() {
+    live();
+    if (world_->model.failed() || !failure_.empty()) {
+      result_.report = fmt::format("seed {}: {}\n{}{}\n", seed_, failure_, world_->model.report(),
+                                   world_->simulation.report());
+    }
+    result_.trace_hash = world_->simulation.trace_hash();
+    result_.events = world_->simulation.scheduler().executed();
+    result_.operations = world_->model.operations();
+    result_.harms = nemesis_->harms();
+    for (const auto& client : clients_) add(client->counters());
+    for (const auto& client : s3_clients_) add(client->counters());
+    world_.reset();  // its tasks end before the clients that they belong to
+    return std::move(result_);
+  }
+
+ private:
+  void live() {
+    if (!world_->start()) return fail("the grid does not come up");
+    make_clients();
+    start_clients(*world_->gateway());
+    if (options_.prepare) options_.prepare(*world_);
+    nemesis_->start();
+    world_->simulation.run_until([this] { return world_->model.failed(); },
+                                 prng_.in(options_.harm_time));
+    result_.most_states = world_->model.most_states();
+    if (world_->model.failed()) return;
+    nemesis_->stop();
+    if (!world_->run_until([this] { return world_->all_usable(); }, 120 * kSecond))
+      return fail("the grid does not heal");
+    for (const auto& client : clients_) client->stop();
+    for (const auto& client : s3_clients_) client->stop();
+    if (!world_->run_until([this] { return idle(); }, 300 * kSecond))
+      return fail("clients do not come to an end");
+    if (options_.work_without > 0 && !work_without(options_.work_without)) return;
+    if (prng_.chance(options_.final_blackout)) {
+      nemesis_->black_out(kSecond);
+      world_->simulation.run_for(3 * kSecond);
+    }
+    if (!world_->run_until([this] { return world_->all_usable(); }, 120 * kSecond))
+      return fail("the grid does not come back");
+    world_->model.settle();
+    result_.settled = check_settled(*world_, keys_);
+  }
+
+  void make_clients() {
+    ClientOptions client = options_.client;
+    client.keys = keys_;
+    for (std::size_t i = 0; i < options_.object_clients; ++i)
+      clients_.push_back(std::make_unique<ObjectClient>(
+          world_->model, world_->bucket(), prng_.next(), fmt::format("client {}", i), client));
+  }
+
+  void start_clients(Gateway& gateway) {
+    for (std::size_t i = 0; i < clients_.size(); ++i) {
+      Gateway::Worker* worker = gateway.workers()[i % gateway.workers().size()].get();
+      ObjectClient* client = clients_[i].get();
+      worker->loop.post(
+          [worker, client] { worker->loop.spawn(ObjectClient::run(client, worker)); });
+    }
+  }
+
+  bool idle() const {
+    for (const auto& client : clients_)
+      if (client->busy()) return false;
+    for (const auto& client : s3_clients_)
+      if (client->busy()) return false;
+    return true;
+  }
+
+  // With some agents away, and known to be, writes succeed, and so do reads of what still has k
+  // shards.
+  bool work_without(std::size_t count) {
+    std::vector<std::size_t> order;
+    for (std::size_t i = 0; i < world_->agents(); ++i)
+      order.insert(order.begin() + static_cast<std::ptrdiff_t>(prng_.below(i + 1)), i);
+    order.resize(count);
+    for (const std::size_t index : order)
+      nemesis_->take_down(world_->agent_process(index), prng_.chance(0.5), 60 * kSecond);
+    const bool known = world_->run_until([&] {
+      for (const std::size_t index : order)
+        if (world_->usable(index)) return false;
+      return true;
+    });
+    if (!known) return fail("agents that are away are taken for usable"), false;
+    ObjectClient worker_client(world_->model, world_->bucket(), prng_.next(), "survivor",
+                               {.keys = keys_, .calm = true});
+    const bool ended = world_->run_on_worker(
+        prng_.below(world_->gateway()->workers().size()),
+        [&](Gateway::Worker& worker) { return survive(this, &worker_client, &worker); });
+    if (!ended && !world_->model.failed()) fail("work with agents away does not end");
+    if (!failure_.empty() || world_->model.failed()) return false;
+    world_->simulation.run_for(60 * kSecond);
+    return true;
+  }
+
+  static Task<void> survive(Trial* trial, ObjectClient* client, Gateway::Worker* worker) {
+    for (const std::string& key : trial->keys_) {
+      if (trial->readable(*worker, key)) {
+        const std::string error = co_await client->get(*worker, key);
+        if (!error.empty()) trial->fail("with agents away: " + error);
+      }
+      const std::string error = co_await client->put(*worker, key);
+      if (!error.empty()) trial->fail("with agents away: " + error);
+      const std::string read_error = co_await client->get(*worker, key);
+      if (!read_error.empty()) trial->fail("with agents away: " + read_error);
+    }
+  }
+
+  // Whether every extent of the object has k recorded shards on nodes that are there.
+  bool readable(Gateway::Worker& worker, const std::string& key) {
+    const auto found = worker.store.catalog().object_and_plan(
+        world_->bucket(), key, [](const catalog::Version& version) {
+          return std::optional(std::pair<std::uint64_t, std::uint64_t>(0, version.bytes));
+        });
+    if (!found) return true;
+    for (const auto& extent : found->second.extents) {
+      int there = 0;
+      for (std::size_t i = 0; i < extent.nodes.size(); ++i)
+        there += (extent.missing >> i & 1) == 0 && worker.grid.usable(extent.nodes[i]);
+      if (there < extent.profile.k) return false;
+    }
+    return true;
+  }
+
+  void fail(std::string sentence) {
+    if (failure_.empty()) failure_ = std::move(sentence);
+  }
+  void add(const ClientCounters& more) {
+    ClientCounters& sum = result_.clients;
+    sum.puts += more.puts;
+    sum.gets += more.gets;
+    sum.deletes += more.deletes;
+    sum.copies += more.copies;
+    sum.uploads += more.uploads;
+    sum.lists += more.lists;
+    sum.failures += more.failures;
+  }
+
+  std::uint64_t seed_;
+  const TrialOptions& options_;
+  sim::Prng prng_;
+  std::vector<std::string> keys_;
+  std::vector<std::unique_ptr<ObjectClient>> clients_;
+  std::vector<std::unique_ptr<S3Client>> s3_clients_;
+  std::unique_ptr<GridWorld> world_;
+  std::unique_ptr<Nemesis> nemesis_;
+  std::string failure_;
+  TrialResult result_;
+};
+
+}  // namespace
+
+TrialResult run_trial(std::uint64_t seed, const TrialOptions& options) {
+  return Trial(seed, options).run();
+}
+
+std::string TrialResult::summary() const {
+  return fmt::format(
+      "{} events, {} operations ({} puts, {} gets, {} deletes, {} copies, {} uploads, {} lists; {} "
+      "failed), {} harms; "
+      "{} objects, {} extents, {} shards, {} missing, {} orphans; at most {} states",
+      events, operations, clients.puts, clients.gets, clients.deletes, clients.copies,
+      clients.uploads, clients.lists, clients.failures, harms, settled.objects, settled.extents,
+      settled.shards, settled.missing, settled.orphans, most_states);
+}
+
+}  // namespace hydra::gridsim
