@@ -176,10 +176,10 @@ Task<std::string> ObjectClient::put(Gateway::Worker& worker, std::string key) {
     co_return "put: " + body.error().to_string();
   }
   if (std::string error = co_await plant(worker, *body); !error.empty()) co_return error;
-  const Status status = co_await worker.store.commit_object(
+  const auto committed = co_await worker.store.commit_object(
       bucket_, std::move(version), std::move(*body), std::move(preconditions));
   ++counters_.puts;
-  co_return end(attempt, status);
+  co_return end(attempt, committed ? Status() : fail(committed.error()));
 }
 
 // The bugs that a test may ask for.
@@ -261,11 +261,12 @@ Task<std::string> ObjectClient::get_range(Gateway::Worker& worker, std::string k
 
 Task<std::string> ObjectClient::remove(Gateway::Worker& worker, std::string key) {
   Request request{.kind = Request::Kind::kDelete};
-  catalog::Preconditions preconditions;
-  pick_conditions(request, preconditions, false);
+  catalog::DeleteItem item;
+  item.key = key;
+  pick_conditions(request, item.preconditions, false);
   Attempt attempt = model_.begin(key, std::move(request), name_);
   const auto deleted = co_await worker.store.catalog().delete_object(
-      worker.loop, bucket_, key, std::move(preconditions), worker.loop.wall_ms());
+      worker.loop, bucket_, std::move(item), worker.loop.wall_ms());
   if (deleted && !deleted->existed) {
     attempt.finish(kNothingThere);
     co_return std::string();
@@ -275,7 +276,7 @@ Task<std::string> ObjectClient::remove(Gateway::Worker& worker, std::string key)
 }
 
 Task<std::string> ObjectClient::remove_many(Gateway::Worker& worker) {
-  std::vector<catalog::Catalog::DeleteItem> items;
+  std::vector<catalog::DeleteItem> items;
   std::vector<Attempt> attempts;
   for (auto count = prng_.between(2, 4); count > 0; --count) {
     const std::string& key = pick_key();
@@ -318,15 +319,15 @@ Task<std::string> ObjectClient::copy(Gateway::Worker& worker) {
   catalog::Preconditions preconditions;
   pick_conditions(request, preconditions, true);
   Attempt attempt = model_.begin(source->key, std::move(request), name_ + " copies");
-  const Status status = co_await worker.store.catalog().put_object(
+  const auto copied = co_await worker.store.catalog().put_object(
       worker.loop, bucket_, std::move(*source), {}, std::move(preconditions));
   ++counters_.copies;
   // The source was replaced meanwhile.
-  if (!status && status.error().code == Code::kConflict) {
+  if (!copied && copied.error().code == Code::kConflict) {
     attempt.never_happened("conflict");
     co_return std::string();
   }
-  co_return end(attempt, status);
+  co_return end(attempt, copied ? Status() : fail(copied.error()));
 }
 
 // Uploads a part, received or copied; `bytes` grows by what it holds.
