@@ -19,8 +19,9 @@ constexpr std::array<std::string_view, 29> kUnsupportedQueries = {
     "publicAccessBlock", "renameObject", "replication", "requestPayment", "restore", "retention",
     "select", "session", "tagging", "torrent", "website", "append"};
 
-// Headers whose meaning would be lost if they were ignored.
-constexpr std::array<std::string_view, 18> kUnsupportedHeaders = {
+// Headers whose meaning would be lost if they were ignored. x-amz-bypass-governance-retention is none: nothing is
+// retained.
+constexpr std::array<std::string_view, 17> kUnsupportedHeaders = {
     "x-amz-tagging", "x-amz-tagging-directive", "x-amz-object-lock-mode",
     "x-amz-object-lock-retain-until-date", "x-amz-object-lock-legal-hold", "x-amz-mfa",
     "x-amz-server-side-encryption-customer-algorithm",
@@ -28,7 +29,7 @@ constexpr std::array<std::string_view, 18> kUnsupportedHeaders = {
     "x-amz-copy-source-server-side-encryption-customer-algorithm",
     "x-amz-server-side-encryption-aws-kms-key-id", "x-amz-write-offset-bytes",
     "x-amz-grant-full-control", "x-amz-grant-read", "x-amz-grant-read-acp", "x-amz-grant-write",
-    "x-amz-grant-write-acp", "x-amz-bypass-governance-retention", "x-amz-security-token"};
+    "x-amz-grant-write-acp", "x-amz-security-token"};
 
 struct Route {
   std::string_view method;
