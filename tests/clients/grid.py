@@ -111,13 +111,17 @@ class Grid:
 
     def pid_of(self, name):
         """The process of that name (gateway, agent-3), or None if it does not run."""
+        config = str(self.data / "conf" / f"{name}.yaml").encode()
         try:
             pid = int((self.data / "run" / f"{name}.pid").read_text())
-            arguments = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            process = pathlib.Path(f"/proc/{pid}")
+            # Empty is that of a dead process nobody waited for, and, for a moment, of one in exec().
+            while not (words := (process / "cmdline").read_bytes()):
+                if (process / "stat").read_text().rpartition(")")[2].split()[0] in "ZX":
+                    return None
         except (OSError, ValueError):
             return None
-        config = str(self.data / "conf" / f"{name}.yaml").encode()
-        return pid if config in arguments else None
+        return pid if config in words.split(b"\0") else None
 
     def signal(self, name, number):
         pid = self.pid_of(name)

@@ -3,6 +3,15 @@ import socket
 import threading
 
 
+def cut(pair):
+    """Wakes both directions, which then end."""
+    for one in pair:
+        try:
+            one.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+
 class Tap:
     """Relays to `grid`. Once `after_bytes` have come up from the clients (or down to them), it calls
     `action`, once, while the connection that reached the mark waits. A context manager."""
@@ -19,7 +28,7 @@ class Tap:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.endpoint = f"http://127.0.0.1:{self.port}"
-        self.sockets = set()
+        self.pairs = {}  # sockets of a client and its server: directions that still flow
 
     def __enter__(self):
         threading.Thread(target=self._accept, daemon=True).start()
@@ -28,11 +37,9 @@ class Tap:
     def __exit__(self, kind, error, trace):
         self.listener.close()
         with self.lock:
-            for one in self.sockets:
-                try:
-                    one.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
+            pairs = list(self.pairs)
+        for pair in pairs:
+            cut(pair)
         if kind is None:
             if self.failure:
                 raise self.failure
@@ -49,13 +56,14 @@ class Tap:
             except OSError:
                 client.close()
                 continue
+            pair = (client, server)
             with self.lock:
-                self.sockets |= {client, server}
-            for source, target, direction in ((client, server, "up"), (server, client, "down")):
-                threading.Thread(target=self._relay, args=(source, target, direction),
-                                 daemon=True).start()
+                self.pairs[pair] = 2
+            for direction in ("up", "down"):
+                threading.Thread(target=self._relay, args=(pair, direction), daemon=True).start()
 
-    def _relay(self, source, target, direction):
+    def _relay(self, pair, direction):
+        source, target = pair if direction == "up" else reversed(pair)
         try:
             while data := source.recv(64 * 1024):
                 if direction == self.direction:
@@ -63,11 +71,14 @@ class Tap:
                 target.sendall(data)
             target.shutdown(socket.SHUT_WR)
         except OSError:
-            for one in (source, target):
-                try:
-                    one.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
+            cut(pair)
+        with self.lock:
+            self.pairs[pair] -= 1
+            if self.pairs[pair] > 0:
+                return
+            del self.pairs[pair]
+        for one in pair:  # what the client has still sent makes this a reset, which it notices
+            one.close()
 
     def _count(self, count):
         with self.lock:
