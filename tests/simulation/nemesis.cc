@@ -46,7 +46,11 @@ void Nemesis::take_down(sim::Process& process, bool power, Nanos duration) {
     process.crash();
   // What its clients were told nothing about has been decided.
   if (&process == &world_.gateway_process()) world_.model.settle();
-  later(duration, [this, &process] { start_process(process); });
+  // Only this fall's restart: an earlier one's, still due, must not cut this one short.
+  const std::uint64_t fall = ++falls_[&process];
+  later(duration, [this, &process, fall] {
+    if (falls_[&process] == fall) start_process(process);
+  });
 }
 
 void Nemesis::black_out(Nanos duration) {

@@ -3,6 +3,7 @@
 // It runs outside every process, as an operator, a power cut or a broken switch would.
 #pragma once
 
+#include <map>
 #include <vector>
 
 #include "tests/simulation/grid_world.h"
@@ -43,6 +44,8 @@ class Nemesis {
   sim::Prng prng_;
   NemesisOptions options_;
   std::vector<bool> harmed_;
+  std::map<const sim::Process*, std::uint64_t>
+      falls_;  // how often each was taken down; never iterated
   bool active_ = false;
   std::size_t harms_ = 0;
 };
