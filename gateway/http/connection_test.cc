@@ -140,6 +140,17 @@ TEST_F(ConnectionTest, ContinueIsSentWhenTheBodyIsFirstRead) {
   EXPECT_FALSE(wire->closed);
 }
 
+TEST_F(ConnectionTest, ContinuePrecedesTheAnswerToAnEmptyBody) {
+  for (const auto& handler : {Handler(echo), Handler(deny)}) {
+    serve(handler);
+    auto wire =
+        send("PUT /k HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\nExpect: 100-continue\r\n\r\n");
+    ASSERT_EQ(wire->writes.size(), 1u);
+    EXPECT_THAT(wire->writes[0], StartsWith("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 "));
+    EXPECT_FALSE(wire->closed);
+  }
+}
+
 TEST_F(ConnectionTest, ContinueIsNotSentToAClientThatDidNotWait) {
   serve(echo);
   auto wire =

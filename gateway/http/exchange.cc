@@ -6,6 +6,15 @@
 
 namespace hydra::http {
 
+namespace {
+// The client asked for leave to send no bytes. RFC 9110 section 10.1.1 lets us answer without a 100
+// Continue, but then botocore takes that answer's status for the one of the next response on the
+// connection, and that one's status line for a broken header.
+bool waits_to_send_nothing(const Request& request) {
+  return request.expects_continue && !request.chunked && request.content_length.value_or(0) == 0;
+}
+}  // namespace
+
 ConnectionExchange::ConnectionExchange(Server& server, Stream& stream, Input& input,
                                        const Request& request)
     : server_(server),
@@ -31,6 +40,7 @@ void ConnectionExchange::begin(const ResponseHead& head, std::optional<std::uint
   framing.chunked = chunked_;
   framing.close = closing_;
   framing.keep_alive = !closing_ && request_.minor_version == 0;
+  if (waits_to_send_nothing(request_)) head_ = kContinue;
   append_response_head(head_, head, framing, server_.date());
   state_ = State::kStarted;
 }

@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <array>
 
+#include "gateway/http/response_head.h"
+
 namespace hydra::http {
 
 namespace {
 constexpr std::size_t kDrainBytes = 16 * 1024;
-constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 }  // namespace
 
 RequestBody::RequestBody(Loop& loop, Stream& stream, Input& input, const Request& request,

@@ -10,6 +10,8 @@
 
 namespace hydra::http {
 
+inline constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+
 std::string_view reason_phrase(int status);
 
 // Whether a response of that status can have a body at all (RFC 9110 section 6.4.1).

@@ -59,7 +59,8 @@ class Aws(GridTest):
                              ("bytes=-100", content[-100:]),
                              ("bytes=22020000-", content[22020000:])):
             part = self.work / "part"
-            self.aws("s3api", "get-object", "--bucket", "large", "--key", "it", "--range", text, part)
+            self.aws("s3api", "get-object", "--bucket", "large", "--key", "it", "--range", text,
+                     part)
             self.assertEqual(part.read_bytes(), wanted, text)
 
         self.aws("s3", "cp", "s3://large/it", "s3://large/copy")

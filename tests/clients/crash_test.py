@@ -89,7 +89,8 @@ class Crashes(GridTest):
     def verify(self, writers):
         """What was acknowledged is served, byte for byte, and nothing else is to be seen."""
         prefixes = {writer.prefix for writer in writers}
-        listed = {key for key in self.s3.keys(self.bucket) if key.partition("/")[0] + "/" in prefixes}
+        listed = {key for key in self.s3.keys(self.bucket)
+                  if key.partition("/")[0] + "/" in prefixes}
         allowed = {}
         for writer in writers:
             self.assertEqual(writer.strange, [])

@@ -1,4 +1,4 @@
-"""One grid of the test's own: started by ./dev up on a free port, in a directory that goes with it."""
+"""One grid of a test's own, started by ./dev up on a free port."""
 import json
 import os
 import pathlib
@@ -115,7 +115,7 @@ class Grid:
         try:
             pid = int((self.data / "run" / f"{name}.pid").read_text())
             process = pathlib.Path(f"/proc/{pid}")
-            # Empty is that of a dead process nobody waited for, and, for a moment, of one in exec().
+            # Empty is that of a dead process nobody waited for and, for a moment, of one in exec().
             while not (words := (process / "cmdline").read_bytes()):
                 if (process / "stat").read_text().rpartition(")")[2].split()[0] in "ZX":
                     return None

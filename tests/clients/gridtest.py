@@ -77,7 +77,7 @@ class GridTest(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.work, ignore_errors=True)
 
     def run_client(self, *command, env=None, fails=False, stdin=None, cwd=None):
-        """Runs a client; returns its output, errors included. `fails`: it must end with an error."""
+        """Runs a client; returns all it says. `fails`: it must end with an error."""
         environment = {
             "PATH": "/usr/bin:" + os.environ["PATH"],
             "HOME": str(self.directory),

@@ -57,7 +57,8 @@ class Heads(LimitTest):
         begun = {}  # all at once: the server waits a second for each client to hang up
         for what, data in cases.items():
             begun[what] = Raw(self.grid)
-            begun[what].send((data if isinstance(data, bytes) else data.encode("latin-1")) + follower)
+            data = data if isinstance(data, bytes) else data.encode("latin-1")
+            begun[what].send(data + follower)
         for what, raw in begun.items():
             with self.subTest(what), raw:
                 answer = raw.answer()
@@ -99,7 +100,8 @@ class Heads(LimitTest):
     def test_malformed_lengths_and_codings(self):
         put = "PUT /limits/k HTTP/1.1"
         lengths = ["", "1x", "-1", "+1", "0x10", "1 2", "1.0", "99999999999999999999", "\u00b2"]
-        codings = ["gzip", "gzip, chunked", "chunked, chunked", "identity", "xchunked", "chunked;q=1"]
+        codings = ["gzip", "gzip, chunked", "chunked, chunked", "identity", "xchunked",
+                   "chunked;q=1"]
         self.assert_refused({
             **{f"length {v!r}": self.head(f"Content-Length: {v}", first=put) for v in lengths},
             **{f"coding {v!r}": self.head(f"Transfer-Encoding: {v}", first=put) for v in codings},
@@ -134,7 +136,7 @@ class Heads(LimitTest):
             "space in the target": self.head(first="GET /a b HTTP/1.1"),
             "fragment": self.head(first="GET /a#b HTTP/1.1"),
             "no path": self.head(first="GET a HTTP/1.1"),
-            "garbage": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\xfa" * 200 + b"\r\n\r\n",
+            "a TLS hello": b"\x16\x03\x01\x02\x00\x01" + b"\xfa" * 200 + b"\r\n\r\n",
         })
 
     def test_malformed_fields(self):
@@ -224,7 +226,8 @@ class Bodies(LimitTest):
         }
         for what, (body, declared, code) in cases.items():
             with self.subTest(what):
-                headers = {"Content-Encoding": "aws-chunked", "x-amz-trailer": "x-amz-checksum-crc32",
+                headers = {"Content-Encoding": "aws-chunked",
+                           "x-amz-trailer": "x-amz-checksum-crc32",
                            "x-amz-decoded-content-length": str(declared), "Connection": "close"}
                 answer, _ = self.put("chunks", body, headers, finish=True,
                                      payload="STREAMING-UNSIGNED-PAYLOAD-TRAILER")
@@ -352,13 +355,13 @@ class Documents(LimitTest):
             answer, _ = self.exchange(head)  # the body need not come
             self.assertIsNotNone(answer)
             self.assertEqual(answer.status, 400, answer)
-            self.assertIn(answer.code, ("MalformedXML", "MaxMessageLengthExceeded", "EntityTooLarge"))
+            self.assertIn(answer.code, ("MalformedXML", "MaxMessageLengthExceeded"))
 
 
 class Names(LimitTest):
     def test_bucket_names(self):
-        for name in ("ab", "a" * 64, "Upper", "under_score", "-edge", "edge-", "two..dots", "1.2.3.4",
-                     "sp ace", "ümlaut", ".dot", "xn--x", "x-s3alias"):
+        for name in ("ab", "a" * 64, "Upper", "under_score", "-edge", "edge-", "two..dots",
+                     "1.2.3.4", "sp ace", "ümlaut", ".dot", "xn--x", "x-s3alias"):
             path = "/" + sigv4.encode(name)
             answer, _ = self.exchange(signed_head(self.grid, "PUT", "", path=path, headers={
                 "Content-Length": "0", "Connection": "close"}))
@@ -497,7 +500,8 @@ class Time(LimitTest):
             self.assertTrue(raw.more())
             end = time.monotonic() + 6
             while time.monotonic() < end:
-                self.assertEqual(self.s3.request("GET", "limits", query={"max-keys": "1"}).status, 200)
+                answer = self.s3.request("GET", "limits", query={"max-keys": "1"})
+                self.assertEqual(answer.status, 200)
                 time.sleep(0.5)
             got = len(raw.received)
             try:

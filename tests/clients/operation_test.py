@@ -64,8 +64,9 @@ class Dev(GridTest):
                              f"127.0.0.1:{port} is already in use")
 
     def test_bad_options_are_told(self):
-        for options, told in ((["--nodes", "0"], "--nodes 0"), (["--port", "70000"], "--port 70000"),
-                              (["--profile", "4-2"], "--profile 4-2"), (["--bogus"], "--bogus"),
+        for options, told in ((["--nodes", "0"], "--nodes 0"), (["--bogus"], "--bogus"),
+                              (["--port", "70000"], "--port 70000"),
+                              (["--profile", "4-2"], "--profile 4-2"),
                               (["--nodes", "2", "--profile", "4+2"], "needs at least 3 nodes")):
             result = self.grid.dev("up", "--detach", "--data", self.work / "x", *options)
             self.assertNotEqual(result.returncode, 0)
@@ -112,7 +113,8 @@ class Configuration(unittest.TestCase):
     def test_broken_yaml_is_told_with_its_line(self):
         self.assert_told("hydra-gateway", "s3:\n  listen: [1,\n", "config.yaml:")
         self.assert_told("hydra-gateway", "s3:\n\tlisten: x\n", "config.yaml:2")
-        self.assert_told("hydra-gateway", self.GATEWAY + "s3:\n  region: x\n", ':11: key "s3" stands already in line 1')
+        self.assert_told("hydra-gateway", self.GATEWAY + "s3:\n  region: x\n",
+                         ':11: key "s3" stands already in line 1')
 
     def test_missing_keys_are_told(self):
         self.assert_told("hydra-gateway", "s3:\n  listen: 127.0.0.1:1\n", "grid.secret_file",

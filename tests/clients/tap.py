@@ -13,7 +13,7 @@ def cut(pair):
 
 
 class Tap:
-    """Relays to `grid`. Once `after_bytes` have come up from the clients (or down to them), it calls
+    """Relays to `grid`. Once `after_bytes` have come up from the clients (or down to them) it calls
     `action`, once, while the connection that reached the mark waits. A context manager."""
 
     def __init__(self, grid, after_bytes, action, direction="up"):
