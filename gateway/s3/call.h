@@ -95,6 +95,7 @@ Task<Status> list_object_versions(Call& call);
 Task<Status> get_bucket_acl(Call& call);
 Task<Status> put_bucket_acl(Call& call);
 Task<Status> get_object_acl(Call& call);
+Task<Status> get_object_tagging(Call& call);  // object_read.cc; always empty: tags cannot be set
 Task<Status> put_object_acl(Call& call);
 // list_objects.cc
 Task<Status> list_objects_v1(Call& call);

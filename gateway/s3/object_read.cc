@@ -251,4 +251,17 @@ Task<Status> get_object_attributes(Call& call) {
   co_return co_await call.http.respond(std::move(head), body);
 }
 
+// The aws client asks for the tags of every large object it copies. None has any, as setting them answers 501.
+Task<Status> get_object_tagging(Call& call) {
+  HYDRA_CO_TRY(const catalog::Bucket bucket, call.open_bucket());
+  HYDRA_CO_TRY(const catalog::Version version, call.catalog().head(bucket.id, call.key));
+  std::string body;
+  XmlWriter xml(body);
+  xml.declaration();
+  xml.open_root("Tagging");
+  xml.element("TagSet", std::string_view());
+  xml.close("Tagging");
+  co_return co_await call.respond_xml(std::move(body));
+}
+
 }  // namespace hydra::s3

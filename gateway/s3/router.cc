@@ -60,6 +60,7 @@ constexpr Route kBucketRoutes[] = {
 
 constexpr Route kObjectRoutes[] = {
     {"GET", "acl", get_object_acl},
+    {"GET", "tagging", get_object_tagging},
     {"PUT", "acl", put_object_acl},
     {"GET", "attributes", get_object_attributes},
     {"GET", "uploadId", list_parts},
@@ -105,6 +106,7 @@ constexpr OperationName kOperationNames[] = {
     {get_bucket_acl, "GetBucketAcl"},
     {put_bucket_acl, "PutBucketAcl"},
     {get_object_acl, "GetObjectAcl"},
+    {get_object_tagging, "GetObjectTagging"},
     {put_object_acl, "PutObjectAcl"},
 };
 
@@ -112,6 +114,8 @@ Status check_supported(const Call& call) {
   for (const auto& [name, value] : call.query.all())
     if (std::find(kUnsupportedQueries.begin(), kUnsupportedQueries.end(), name) !=
         kUnsupportedQueries.end()) {
+      // Tags cannot be set, but an object can be asked for those it does not have.
+      if (name == "tagging" && call.request().method == "GET" && !call.key.empty()) continue;
       return fail(Code::kNotImplemented, "The subresource " + name + " is not implemented.");
     }
   for (const auto& field : call.request().fields) {
