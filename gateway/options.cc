@@ -92,7 +92,7 @@ std::vector<s3::Credential> read_users(config::Reader& reader) {
 
 Result<ProcessOptions> load_options(const std::string& path, bool& created_keys) {
   auto reader = config::Reader::from_file(path, config::process_environment());
-  for (const char* name : {"HYDRA_ADMIN", "HYDRA_IO_URING", "HYDRA_BIN", "HYDRA_BUILD"})
+  for (const char* name : {"HYDRA_ADMIN", "HYDRA_IO_URING"})
     reader.allow_variable(name);
   ProcessOptions options;
   GatewayOptions& gateway = options.gateway;

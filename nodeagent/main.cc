@@ -36,7 +36,7 @@ struct Options {
 
 Result<Options> load_options(const std::string& path) {
   auto reader = config::Reader::from_file(path, config::process_environment());
-  for (const char* name : {"HYDRA_ADMIN", "HYDRA_IO_URING", "HYDRA_BIN", "HYDRA_BUILD"})
+  for (const char* name : {"HYDRA_ADMIN", "HYDRA_IO_URING"})
     reader.allow_variable(name);
   for (const char* key : {"agent.name", "agent.data", "grid.secret_file"}) reader.require(key);
   Options options;

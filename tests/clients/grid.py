@@ -16,10 +16,10 @@ PATIENCE_S = 180  # for anything that a busy machine may delay
 
 
 def binaries():
-    """Where hydra-agent and hydra-gateway are: HYDRA_BIN, else what ./dev build made."""
-    if "HYDRA_BIN" in os.environ:
-        return pathlib.Path(os.environ["HYDRA_BIN"])
-    return pathlib.Path(os.environ.get("HYDRA_BUILD", REPO / "build/release")) / "bin"
+    """Where hydra-agent and hydra-gateway are: HYDRADEV_BIN, else what ./dev build made."""
+    if "HYDRADEV_BIN" in os.environ:
+        return pathlib.Path(os.environ["HYDRADEV_BIN"])
+    return pathlib.Path(os.environ.get("HYDRADEV_BUILD", REPO / "build/release")) / "bin"
 
 
 def free_port():
@@ -64,7 +64,7 @@ class Grid:
 
     def dev(self, *arguments):
         """Runs ./dev with these binaries; returns the finished process, its output as text."""
-        env = dict(os.environ, HYDRA_BIN=str(self.bin))
+        env = dict(os.environ, HYDRADEV_BIN=str(self.bin))
         return subprocess.run([DEV, *arguments], env=env, stdin=subprocess.DEVNULL, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PATIENCE_S)
 

@@ -12,7 +12,7 @@ HERE = pathlib.Path(__file__).resolve().parent / "js"
 
 def installed():
     """A directory with sdk.mjs and its packages; npm runs when package.json has changed."""
-    build = pathlib.Path(os.environ.get("HYDRA_BUILD", REPO / "build/release"))
+    build = pathlib.Path(os.environ.get("HYDRADEV_BUILD", REPO / "build/release"))
     target = build.parent / "js-client"
     target.mkdir(parents=True, exist_ok=True)
     wanted = (HERE / "package.json").read_text()

@@ -1,6 +1,6 @@
 // A whole grid in one process: clients, crashes, power cuts and bad networks, decided by a seed.
 //
-// A failure prints its seed. HYDRA_SIM_SEED=n with the test's name replays it, HYDRA_SIM_SEEDS=n
+// A failure prints its seed. SIM_SEED=n with the test's name replays it, SIM_SEEDS=n
 // tries more.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -29,11 +29,11 @@ TrialOptions anything_may_fail() {
 }
 
 void run_seeds(std::uint64_t count, const TrialOptions& options) {
-  const bool verbose = std::getenv("HYDRA_SIM_VERBOSE") != nullptr;
+  const bool verbose = std::getenv("SIM_VERBOSE") != nullptr;
   for (const std::uint64_t seed : sim::seeds(count)) {
     const TrialResult result = run_trial(seed, options);
     if (verbose) fmt::print(stderr, "seed {}: {}\n", seed, result.summary());
-    ASSERT_EQ(result.report, "") << "replay with HYDRA_SIM_SEED=" << seed << "\n"
+    ASSERT_EQ(result.report, "") << "replay with SIM_SEED=" << seed << "\n"
                                  << result.summary();
   }
 }
@@ -47,7 +47,7 @@ TEST(GridSimulation, ASeedReplaysEventByEvent) {
     const TrialOptions options = seed % 2 == 0 ? at_most_two_agents() : anything_may_fail();
     const TrialResult first = run_trial(seed, options);
     const TrialResult second = run_trial(seed, options);
-    EXPECT_EQ(first.trace_hash, second.trace_hash) << "HYDRA_SIM_SEED=" << seed;
+    EXPECT_EQ(first.trace_hash, second.trace_hash) << "SIM_SEED=" << seed;
     EXPECT_EQ(first.events, second.events);
   }
 }

@@ -1,8 +1,8 @@
-// Which seeds a simulation test tries. HYDRA_SIM_SEED=n replays one; HYDRA_SIM_SEEDS=n tries n of
+// Which seeds a simulation test tries. SIM_SEED=n replays one; SIM_SEEDS=n tries n of
 // them (a soak) in place of the test's own number.
 //
 //   for (const std::uint64_t seed : sim::seeds(50)) {
-//     SCOPED_TRACE("HYDRA_SIM_SEED=" + std::to_string(seed));
+//     SCOPED_TRACE("SIM_SEED=" + std::to_string(seed));
 //     ...
 #pragma once
 
