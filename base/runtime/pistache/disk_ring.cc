@@ -2,6 +2,7 @@
 
 #include <liburing.h>
 
+#include <atomic>
 #include <cerrno>
 
 #include "base/runtime/pistache/pistache_loop.h"
@@ -96,6 +97,14 @@ void DiskRing::submit() {
     prepared_ -= static_cast<std::size_t>(submitted);
     reap();
   }
+}
+
+void DiskRing::mute() { io_uring_cq_eventfd_toggle(&ring_->ring, false); }
+
+bool DiskRing::unmute() {
+  io_uring_cq_eventfd_toggle(&ring_->ring, true);
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // what came before is seen below
+  return in_flight_ > 0 && io_uring_cq_ready(&ring_->ring) > 0;
 }
 
 void DiskRing::drain() {

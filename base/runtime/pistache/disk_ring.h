@@ -1,7 +1,7 @@
 // One io_uring of one loop. Operations queue up during a turn and are submitted together at its
-// end; completions arrive by the loop's wake-up eventfd. liburing's header is included in
-// disk_ring.cc only. Loop's thread, except drain(), which any thread may call once the loop's
-// thread has ended.
+// end; completions between turns arrive by the loop's wake-up eventfd. liburing's header is
+// included in disk_ring.cc only. Loop's thread, except drain(), which any thread may call once the
+// loop's thread has ended.
 #pragma once
 
 #include <sys/uio.h>
@@ -68,7 +68,11 @@ class DiskRing {
 
   void reap();    // schedules the coroutines whose operations are done
   void submit();  // hands what is queued to the kernel, then reaps
-  void drain();   // waits for all that is in flight and drops what is not; resumes nobody
+  // During a turn the loop looks for completions by itself: most reads are done as soon as they are
+  // submitted, and need not wake it. unmute() says whether some came meanwhile.
+  void mute();
+  bool unmute();
+  void drain();  // waits for all that is in flight and drops what is not; resumes nobody
 
  private:
   struct Ring;

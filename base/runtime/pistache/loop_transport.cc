@@ -22,6 +22,19 @@ class UnusedHandler final : public Pistache::Tcp::Handler {
   void onInput(const char*, size_t, const std::shared_ptr<Pistache::Tcp::Peer>&) override {}
 };
 
+Readiness readiness_of(const FdSet::Entry& entry) {
+  const bool readable = entry.isReadable();
+  const bool writable = entry.isWritable();
+  // An error alone has no flag in Pistache's event.
+  if (entry.isHangup() || !(readable || writable)) return {true, true, true};
+  return {readable, writable, event_of(entry).flags.hasFlag(NotifyOn::Shutdown)};
+}
+
+NotifyOn interest_in(bool writes) {
+  return writes ? NotifyOn::Read | NotifyOn::Shutdown | NotifyOn::Write
+                : NotifyOn::Read | NotifyOn::Shutdown;
+}
+
 // The descriptors in an epoll set, as the kernel lists them.
 std::vector<int> registered_fds(int epoll_fd) {
   std::vector<int> fds;
@@ -77,12 +90,8 @@ void LoopTransport::onReady(const FdSet& fds) {
   bool peers = false;
   for (const FdSet::Entry& entry : fds) {
     const Tag tag = entry.getTag();
-    bool readable = entry.isReadable();
-    bool writable = entry.isWritable();
-    // An error alone has no flag in Pistache's event.
-    if (entry.isHangup() || !(readable || writable)) readable = writable = true;
     if ((tag.value() & PistacheLoop::kOwnTag) != 0) {
-      loop_->dispatch(tag.value(), readable, writable);
+      loop_->dispatch(tag.value(), readiness_of(entry));
     } else if (tag == peers_queue_of(*this).tag()) {
       peers = true;
     } else {
@@ -125,9 +134,18 @@ void LoopTransport::hand_out(UniqueFd fd, std::string peer) {
                 peer = std::move(peer)] { workers->on_accept(*target, std::move(*fd), peer); });
 }
 
-Status LoopTransport::add(int fd, std::uint64_t tag) {
+Status LoopTransport::add(int fd, std::uint64_t tag, bool writes) {
   try {
-    reactor()->registerFd(key(), fd, NotifyOn::Read | NotifyOn::Write, Tag(tag), Mode::Edge);
+    reactor()->registerFd(key(), fd, interest_in(writes), Tag(tag), Mode::Edge);
+    return {};
+  } catch (const std::exception& error) {
+    return fail(Code::kIo, std::string("cannot watch a descriptor: ") + error.what());
+  }
+}
+
+Status LoopTransport::change(int fd, std::uint64_t tag, bool writes) {
+  try {
+    reactor()->modifyFd(key(), fd, interest_in(writes), Tag(tag), Mode::Edge);
     return {};
   } catch (const std::exception& error) {
     return fail(Code::kIo, std::string("cannot watch a descriptor: ") + error.what());

@@ -34,7 +34,8 @@ class LoopTransport final : public Pistache::Tcp::Transport, public Poller {
   void registerPoller(Pistache::Polling::Epoll& poller) override;
   void onReady(const Pistache::Aio::FdSet& fds) override;
 
-  Status add(int fd, std::uint64_t tag) override;
+  Status add(int fd, std::uint64_t tag, bool writes) override;
+  Status change(int fd, std::uint64_t tag, bool writes) override;
   void remove(int fd) override;
 
  private:

@@ -51,7 +51,7 @@ class ListenSocket final : public FdWatcher, public std::enable_shared_from_this
   }
 
   Status start() {
-    HYDRA_TRY(token_, loop_.watch(fd_.get(), *this));
+    HYDRA_TRY(token_, loop_.watch(fd_.get(), *this, false));
     watching_ = true;
     return {};
   }
@@ -68,7 +68,7 @@ class ListenSocket final : public FdWatcher, public std::enable_shared_from_this
   }
 
  private:
-  void on_ready(bool, bool) override { accept_some(); }
+  void on_ready(Readiness) override { accept_some(); }
 
   void accept_some() {
     const auto self = shared_from_this();  // the handler may destroy the acceptor

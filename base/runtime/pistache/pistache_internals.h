@@ -5,12 +5,14 @@
 //    waits for the next one; we drain the queue ourselves until it is truly empty.
 //  - NotifyFd never closes its eventfd; Transport, Listener and the reactor's workers each own one.
 //  - Polling::Epoll opens its descriptor without CLOEXEC.
+//  - FdSet::Entry does not tell whether the peer has shut its side down.
 // Include in .cc files of this folder only.
 #pragma once
 
 #include <pistache/listener.h>
 #include <pistache/os.h>
 #include <pistache/peer.h>
+#include <pistache/reactor.h>
 #include <pistache/transport.h>
 
 namespace hydra::runtime {
@@ -20,6 +22,11 @@ auto& notifier_of(Pistache::Tcp::Transport& transport);
 auto& shutdown_fd_of(Pistache::Tcp::Listener& listener);
 auto& poller_of(Pistache::Tcp::Listener& listener);
 auto& epoll_fd_of(Pistache::Polling::Epoll& epoll);
+
+// A cast in this form alone reaches a private base class.
+inline const Pistache::Polling::Event& event_of(const Pistache::Aio::FdSet::Entry& entry) {
+  return (const Pistache::Polling::Event&)entry;
+}
 
 template <auto Member>
 struct ExposePeersQueue {

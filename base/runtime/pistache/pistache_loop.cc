@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "base/runtime/pistache/disk.h"
@@ -30,6 +31,15 @@ std::int64_t clock_nanos(clockid_t clock) {
   clock_gettime(clock, &time);
   return time.tv_sec * kSecond + time.tv_nsec;
 }
+
+void draw(MutableBytes out) {
+  while (!out.empty()) {
+    const ssize_t count = getrandom(out.data(), out.size(), 0);
+    HYDRA_ASSERT(count > 0 || errno == EINTR);
+    if (count > 0) out = out.subspan(static_cast<std::size_t>(count));
+  }
+}
+
 }  // namespace
 
 PistacheLoop::PistacheLoop(std::uint32_t index, ThreadPool& pool)
@@ -92,26 +102,42 @@ Loop::TimerId PistacheLoop::call_at(Nanos at, std::function<void()> fn) {
 
 void PistacheLoop::cancel(TimerId id) { timers_.cancel(id); }
 
+// Request ids and the like come from a supply, which spares a system call each. Longer ones may be
+// keys: those come straight from the kernel, which notices when a virtual machine was copied.
 void PistacheLoop::random(MutableBytes out) {
-  while (!out.empty()) {
-    const ssize_t count = getrandom(out.data(), out.size(), 0);
-    HYDRA_ASSERT(count > 0 || errno == EINTR);
-    if (count > 0) out = out.subspan(static_cast<std::size_t>(count));
+  if (out.size() <= sizeof(std::uint64_t)) {
+    if (undrawn_ < out.size()) {
+      draw(drawn_);
+      undrawn_ = drawn_.size();
+    }
+    undrawn_ -= out.size();
+    std::memcpy(out.data(), drawn_.data() + undrawn_, out.size());
+    return;
   }
+  draw(out);
 }
 
-Result<std::uint32_t> PistacheLoop::watch(int fd, FdWatcher& watcher) {
+std::uint64_t PistacheLoop::tag_of(std::uint32_t token) const {
+  const std::uint64_t generation = watches_[token].generation & 0x7fffffffu;
+  return kOwnTag | (generation << 32) | token;
+}
+
+Result<std::uint32_t> PistacheLoop::watch(int fd, FdWatcher& watcher, bool writes) {
   if (poller_ == nullptr) return fail(Code::kClosed, "the loop has ended");
   if (free_watches_.empty()) {
     free_watches_.push_back(static_cast<std::uint32_t>(watches_.size()));
     watches_.emplace_back();
   }
   const std::uint32_t token = free_watches_.back();
-  const std::uint64_t generation = watches_[token].generation & 0x7fffffffu;
-  HYDRA_CHECK_OK(poller_->add(fd, kOwnTag | (generation << 32) | token));
+  HYDRA_CHECK_OK(poller_->add(fd, tag_of(token), writes));
   free_watches_.pop_back();
   watches_[token].watcher = &watcher;
   return token;
+}
+
+Status PistacheLoop::watch_writes(int fd, std::uint32_t token, bool writes) {
+  if (poller_ == nullptr) return fail(Code::kClosed, "the loop has ended");
+  return poller_->change(fd, tag_of(token), writes);
 }
 
 void PistacheLoop::unwatch(int fd, std::uint32_t token) {
@@ -125,18 +151,19 @@ void PistacheLoop::unwatch(int fd, std::uint32_t token) {
 void PistacheLoop::begin_turn() {
   current_loop = this;
   ++turn_;
+  if (ring_) ring_->mute();
   for (const auto handle : deferred_) schedule(handle);
   deferred_.clear();
 }
 
-void PistacheLoop::dispatch(std::uint64_t tag, bool readable, bool writable) {
+void PistacheLoop::dispatch(std::uint64_t tag, Readiness readiness) {
   const auto token = static_cast<std::uint32_t>(tag);
   if (tag == kTimerTag) armed_at_ = INT64_MAX;
   if (token >= watches_.size() || quiesced()) return;
   const Watch& watch = watches_[token];
   const auto generation = static_cast<std::uint32_t>(tag >> 32) & 0x7fffffffu;
   if (watch.watcher == nullptr || (watch.generation & 0x7fffffffu) != generation) return;
-  watch.watcher->on_ready(readable, writable);
+  watch.watcher->on_ready(readiness);
 }
 
 bool PistacheLoop::run_posted() {
@@ -177,6 +204,7 @@ void PistacheLoop::finish_turn() {
     if (ring_) ring_->submit();
     more = has_ready() || has_posted_.load(std::memory_order_relaxed);
   }
+  if (ring_ && ring_->unmute()) more = true;
   if (more || !deferred_.empty()) poke();
   arm_timer();
   current_loop = nullptr;

@@ -7,6 +7,7 @@
 // unless marked.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <coroutine>
 #include <cstdint>
@@ -26,11 +27,18 @@ namespace hydra::runtime {
 
 class DiskRing;
 
+// What has happened to a descriptor. An error or hang-up counts as all three.
+struct Readiness {
+  bool readable = false;
+  bool writable = false;
+  bool ended = false;  // the peer sends no more
+};
+
 // Something that waits for events of a descriptor. Edge-triggered: on_ready comes when the
-// descriptor becomes ready, not while it is. An error or hang-up counts as both.
+// descriptor becomes ready, not while it is.
 class FdWatcher {
  public:
-  virtual void on_ready(bool readable, bool writable) = 0;
+  virtual void on_ready(Readiness readiness) = 0;
 
  protected:
   ~FdWatcher() = default;
@@ -39,7 +47,10 @@ class FdWatcher {
 // The epoll set of the worker, reached through Pistache's reactor.
 class Poller {
  public:
-  virtual Status add(int fd, std::uint64_t tag) = 0;  // read and write, edge-triggered
+  // Edge-triggered. A unix socket becomes writable whenever its peer has read something, so only
+  // who waits to write should ask for that.
+  virtual Status add(int fd, std::uint64_t tag, bool writes) = 0;
+  virtual Status change(int fd, std::uint64_t tag, bool writes) = 0;
   virtual void remove(int fd) = 0;
 
  protected:
@@ -69,7 +80,10 @@ class PistacheLoop final : public Loop {
 
   // Registers a descriptor; the token names it to unwatch(). The watcher must unwatch before it
   // goes.
-  Result<std::uint32_t> watch(int fd, FdWatcher& watcher);
+  Result<std::uint32_t> watch(int fd, FdWatcher& watcher, bool writes);
+  // Whether the watcher also hears when the descriptor becomes writable; when asked for, also if it
+  // is so already.
+  Status watch_writes(int fd, std::uint32_t token, bool writes);
   void unwatch(int fd, std::uint32_t token);
 
   // co_await loop.next_turn(): lets the worker look at all other descriptors first.
@@ -98,7 +112,7 @@ class PistacheLoop final : public Loop {
   static constexpr std::uint64_t kTimerTag = kOwnTag | 1;
   void set_poller(Poller* poller) { poller_ = poller; }
   void begin_turn();
-  void dispatch(std::uint64_t tag, bool readable, bool writable);
+  void dispatch(std::uint64_t tag, Readiness readiness);
   void finish_turn();
 
   // For Runtime. quiesce(): on the loop's thread; from here on nothing runs any more and no disk
@@ -118,6 +132,7 @@ class PistacheLoop final : public Loop {
   };
 
   PistacheLoop(std::uint32_t index, ThreadPool& pool);
+  std::uint64_t tag_of(std::uint32_t token) const;
   bool on_own_thread() const;
   void poke();
   bool run_posted();
@@ -145,6 +160,8 @@ class PistacheLoop final : public Loop {
   std::vector<std::uint32_t> free_watches_;
   std::vector<std::coroutine_handle<>> deferred_;
   std::uint64_t turn_ = 0;
+  std::array<std::byte, 512> drawn_;  // random bytes, of which the first undrawn_ are unused
+  std::size_t undrawn_ = 0;
   std::atomic<std::int32_t> accepted_connections_{0};
 
   std::unique_ptr<Net> net_;

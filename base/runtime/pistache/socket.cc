@@ -77,8 +77,10 @@ tl::unexpected<Error> closed_here() { return fail(Code::kClosed, "the stream is 
 
 Status Socket::attach(PistacheLoop& loop) {
   HYDRA_ASSERT(loop_ == nullptr && fd_.valid());
-  HYDRA_TRY(token_, loop.watch(fd_.get(), *this));
+  HYDRA_TRY(token_, loop.watch(fd_.get(), *this, false));
   loop_ = &loop;
+  readable_ = true;
+  watching_writes_ = false;
   turn_ = 0;
   return {};
 }
@@ -101,9 +103,27 @@ void Socket::close() {
   writers_.resume_all();
 }
 
-void Socket::on_ready(bool readable, bool writable) {
-  if (readable) readers_.resume_all();
-  if (writable) writers_.resume_all();
+void Socket::on_ready(Readiness readiness) {
+  ended_ = ended_ || readiness.ended;
+  if (readiness.readable) {
+    readable_ = true;
+    readers_.resume_all();
+  }
+  if (!readiness.writable) return;
+  // Where nobody waits to write such events only cost turns of the loop.
+  if (watching_writes_ && writers_.empty()) (void)watch_writes(false);
+  writers_.resume_all();
+}
+
+Status Socket::watch_writes(bool writes) {
+  HYDRA_CHECK_OK(loop_->watch_writes(fd_.get(), token_, writes));
+  watching_writes_ = writes;
+  return {};
+}
+
+Task<Result<bool>> Socket::writable(std::shared_ptr<Socket> self, Deadline deadline) {
+  if (!self->watching_writes_) HYDRA_CO_CHECK_OK(self->watch_writes(true));
+  co_return co_await detail::Waiter(self->loop(), self->writers_, deadline);
 }
 
 bool Socket::used_up_turn(std::size_t bytes) {
@@ -120,13 +140,17 @@ Task<Result<std::size_t>> Socket::read(std::shared_ptr<Socket> self, MutableByte
   HYDRA_ASSERT(!into.empty());
   for (;;) {
     if (self->closed()) co_return closed_here();
-    const ssize_t received = receive_some(self->fd(), into);
+    const ssize_t received = self->readable_ ? receive_some(self->fd(), into) : -EAGAIN;
     if (received >= 0) {
+      // Less than was asked for: all that there was (epoll(7), about edge-triggered streams).
+      if (static_cast<std::size_t>(received) < into.size() && !self->ended_)
+        self->readable_ = false;
       if (self->used_up_turn(static_cast<std::size_t>(received))) co_await self->loop().next_turn();
       co_return static_cast<std::size_t>(received);
     }
     if (received == -EINTR) continue;
     if (!would_block(received)) co_return socket_failure(received, "recv");
+    self->readable_ = false;
     if (!co_await detail::Waiter(self->loop(), self->readers_, deadline))
       co_return fail(Code::kTimeout, "nothing came in time");
   }
@@ -146,15 +170,15 @@ Task<Status> Socket::write(std::shared_ptr<Socket> self, std::span<const ByteVie
     }
     if (sent == -EINTR) continue;
     if (!would_block(sent)) co_return socket_failure(sent, "send");
-    if (!co_await detail::Waiter(self->loop(), self->writers_, deadline))
-      co_return fail(Code::kTimeout, "the peer took too long to read");
+    HYDRA_CO_TRY(const bool more, co_await writable(self, deadline));
+    if (!more) co_return fail(Code::kTimeout, "the peer took too long to read");
   }
   co_return Status();
 }
 
 Task<Status> Socket::finish_connect(std::shared_ptr<Socket> self, Deadline deadline) {
-  if (!co_await detail::Waiter(self->loop(), self->writers_, deadline))
-    co_return fail(Code::kTimeout, "no connection in time");
+  HYDRA_CO_TRY(const bool ready, co_await writable(self, deadline));
+  if (!ready) co_return fail(Code::kTimeout, "no connection in time");
   if (self->closed()) co_return closed_here();
   int error = 0;
   socklen_t size = sizeof error;

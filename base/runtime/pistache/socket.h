@@ -1,7 +1,7 @@
 // SocketStream: a connected TCP or unix socket as a Stream. It tries the system call first and
-// waits for the descriptor only when that would block. The state lives as long as a pending read or
-// write, so that closing or destroying the stream under a waiting reader is safe: the reader gets
-// kClosed.
+// waits for the descriptor only when that would block, or when the last read has emptied it. The
+// state lives as long as a pending read or write, so that closing or destroying the stream under a
+// waiting reader is safe: the reader gets kClosed.
 #pragma once
 
 #include <atomic>
@@ -45,7 +45,10 @@ class Socket final : public FdWatcher {
   const std::string& peer() const { return peer_; }
 
  private:
-  void on_ready(bool readable, bool writable) override;
+  void on_ready(Readiness readiness) override;
+  Status watch_writes(bool writes);
+  // Waits until more can be written; false when the deadline passes first.
+  static Task<Result<bool>> writable(std::shared_ptr<Socket> self, Deadline deadline);
   bool used_up_turn(std::size_t bytes);
   void uncount();
 
@@ -54,6 +57,9 @@ class Socket final : public FdWatcher {
   PistacheLoop* loop_ = nullptr;
   std::uint32_t token_ = 0;
   bool counted_ = false;
+  bool readable_ = true;  // false: there is nothing to read until an event says so
+  bool ended_ = false;    // the peer sends no more: reads end with 0, and no event will say so
+  bool watching_writes_ = false;
   std::uint64_t turn_ = 0;  // the turn that the two below speak of
   std::size_t bytes_this_turn_ = 0;
   std::size_t calls_this_turn_ = 0;

@@ -317,6 +317,31 @@ TEST_F(NetTest, ReadGivesZeroWhenThePeerEnds) {
   EXPECT_TRUE(status) << status.error().to_string();
 }
 
+Task<Status> send_and_leave(Loop& loop, Address to) {
+  HYDRA_CO_TRY(const StreamPtr stream, co_await loop.net().connect(to, loop.after(kSecond)));
+  const ByteView piece = as_bytes("last");
+  co_return co_await stream->write({&piece, 1}, loop.after(kSecond));
+}
+
+// The last bytes and the end are one event: a read that empties the socket must not wait for
+// another.
+TEST_F(NetTest, TheEndIsSeenThoughItCameWithTheLastBytes) {
+  for (const Address& where :
+       {Address{"127.0.0.1:0"}, Address{"unix:" + directory_.path("grid.sock")}}) {
+    const auto at = listen_and_keep(where);
+    ASSERT_TRUE(at);
+    kept_count_ = 0;
+    ASSERT_TRUE(run_on<Status>(loop(), [&](Loop& on) { return send_and_leave(on, *at); }));
+    ASSERT_TRUE(eventually([&] { return kept_count_ == 1; }));
+    for (const std::size_t expected : {4, 0}) {
+      const auto count = run_on<Result<std::size_t>>(
+          loop(1), [&](Loop& on) { return read_once(on, *kept_.back(), 5 * kSecond); });
+      ASSERT_TRUE(count) << count.error().to_string();
+      EXPECT_EQ(*count, expected);
+    }
+  }
+}
+
 TEST_F(NetTest, AStreamMovesToAnotherLoopAndGoesOnThere) {
   std::atomic<Loop*> echoed_on{nullptr};
   const auto at = listen(Address{"127.0.0.1:0"}, [&](StreamPtr stream) {
