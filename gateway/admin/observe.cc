@@ -79,7 +79,9 @@ Result<RepairOutlook> look_at_repairs(catalog::Catalog& catalog, const GridStatu
     const int spare = shards_to_spare(*extent, away);
     outlook.worst_now = std::min(outlook.worst_now.value_or(spare), spare);
   }
-  if (queue.size() > examined) outlook.rest_spare = queue.back().spare;
+  // Behind the lost shards come extents that have all of them.
+  if (queue.size() > examined)
+    outlook.rest_spare = std::min<int>(queue.back().rank, status.profile.m);
   return outlook;
 }
 

@@ -74,6 +74,7 @@ inline Version any_version() {
 inline ExtentRow any_extent_row() {
   ExtentRow row;
   row.extent.id = any_id<ExtentId>();
+  row.extent.stored_as = *rc::gen::arbitrary<bool>() ? any_id<ExtentId>() : row.extent.id;
   row.extent.profile.k = *rc::gen::inRange<std::uint8_t>(1, 17);
   row.extent.profile.m = *rc::gen::inRange<std::uint8_t>(1, 17);
   row.extent.wanted.k = *rc::gen::inRange<std::uint8_t>(1, 17);
@@ -83,6 +84,7 @@ inline ExtentRow any_extent_row() {
   row.extent.missing = *rc::gen::arbitrary<std::uint32_t>();
   row.extent.nodes.resize(static_cast<std::size_t>(row.extent.profile.shards()));
   for (NodeId& node : row.extent.nodes) node = *rc::gen::arbitrary<std::uint32_t>();
+  row.rank = *rc::gen::arbitrary<Rank>();
   row.repair_since_ms = *rc::gen::arbitrary<std::int64_t>();
   row.died_ms = *rc::gen::arbitrary<std::int64_t>();
   return row;

@@ -133,6 +133,25 @@ struct ReadPlan {
   std::vector<Extent> extents;  // those that the runs touch, each once
 };
 
+struct ExtentPage {
+  struct Item {
+    Extent extent;
+    Rank rank = kNoRank;  // in the queue
+  };
+  std::vector<Item> items;
+  std::optional<ExtentId> next;  // what to go on after; none at the end
+};
+
+struct QueueItem {
+  ExtentId extent;
+  Rank rank = kNoRank;  // kNoRank: nothing needs to be done
+};
+
+struct ExtentUpdate {
+  std::int64_t strays_due_ms = 0;  // when what it leaves behind may be freed
+  Rank still = kNoRank;            // what remains to be done
+};
+
 struct DeleteItem {
   std::string key;
   Preconditions preconditions;
@@ -188,13 +207,27 @@ class Catalog {
   virtual Result<std::vector<NodeRow>> nodes() = 0;
   // The newest ring's epoch and encoded bytes (placement/ring_format.h), or nullopt.
   virtual Result<std::optional<std::pair<std::uint64_t, std::string>>> ring() = 0;
-  virtual Result<std::vector<RepairRow>> repairs(
-      std::size_t limit) = 0;  // fewest spare shards first
+  // Live extents in the order of their ids; dead ones are skipped. `limit` bounds the work too.
+  virtual Result<ExtentPage> walk_extents(std::optional<ExtentId> after, std::size_t limit) = 0;
+  // For each name that shards have on a node, the extent whose shards bear it now, if there is one.
+  // It may be dead (no live bytes): then it is on its way to be freed.
+  virtual Result<std::vector<std::optional<Extent>>> owners(
+      std::span<const ExtentId> stored_as) = 0;
+  // The healer's queue behind `after`, the most urgent first.
+  virtual Result<std::vector<RepairRow>> repairs(std::size_t limit,
+                                                 std::optional<RepairRow> after = {}) = 0;
   virtual Result<std::vector<DeadExtent>> dead_extents(std::int64_t died_before_ms,
-                                                       std::size_t limit) = 0;
-  struct Totals {  // `objects` and `object_bytes` are of current versions only
+                                                       std::size_t limit,
+                                                       std::optional<DeadName> after = {}) = 0;
+  virtual Result<std::vector<Stray>> strays(std::int64_t due_before_ms, std::size_t limit,
+                                            std::optional<Stray> after = {}) = 0;
+  virtual Result<std::optional<Lease>> lease(std::string_view name) = 0;
+  // `objects` and `object_bytes` are of current versions only. `repairs` are the extents in the
+  // healer's queue that are not what they should be, `moves` those that only go elsewhere.
+  struct Totals {
     std::uint64_t buckets = 0, objects = 0, object_bytes = 0, extents = 0, extent_bytes = 0,
-                  dead_extents = 0, repairs = 0, uploads = 0;
+                  dead_extents = 0, repairs = 0, repair_bytes = 0, moves = 0, move_bytes = 0,
+                  strays = 0, uploads = 0;
   };
   virtual Result<Totals> totals() = 0;  // kept as counters, not counted by walking
 
@@ -230,9 +263,28 @@ class Catalog {
   virtual Task<Result<NodeRow>> register_node(Loop& loop, NodeRow node) = 0;
   // Compare-and-swap: kConflict unless `epoch` is the newest plus one.
   virtual Task<Status> put_ring(Loop& loop, std::uint64_t epoch, std::string encoded) = 0;
-  // Replaces an extent's row if it still equals `expected` in nodes, profile and missing; kConflict
-  // otherwise, kNotFound when it is gone.
-  virtual Task<Status> update_extent(Loop& loop, Extent expected, Extent updated) = 0;
+  // Replaces profile, wanted, missing, nodes and stored_as of an extent if nodes, profile, missing
+  // and stored_as still are as `expected` says: kConflict otherwise, kNotFound when it is gone or
+  // dead. Another profile asks for a stored_as that was never used. Shards where they were expected
+  // but no longer are become strays.
+  virtual Task<Status> update_extent(Loop& loop, Extent expected, Extent updated,
+                                     ExtentUpdate terms) = 0;
+  // Shards are not, or are after all, on the nodes that should hold them; what the catalog expects
+  // elsewhere by now is passed over. A missing shard puts its extent into the queue. Returns how
+  // many reports were news.
+  virtual Task<Result<std::size_t>> report_missing(Loop& loop, std::vector<ShardReport> shards) = 0;
+  virtual Task<Result<std::size_t>> report_present(Loop& loop, std::vector<ShardReport> shards) = 0;
+  // Sets the ranks of extents in the queue. What a row says of itself (missing shards, a profile
+  // that is not the wanted one) keeps it in the queue at least that urgent. Those that are gone are
+  // passed over.
+  virtual Task<Status> enqueue(Loop& loop, std::vector<QueueItem> items) = 0;
+  // These have been freed, or turned out to be no strays.
+  virtual Task<Status> forget_strays(Loop& loop, std::vector<Stray> strays) = 0;
+  // Takes or prolongs the lease of that name for `ttl_ms` from now if nobody else holds it. Returns
+  // who does.
+  virtual Task<Result<Lease>> acquire_lease(Loop& loop, std::string name, std::string holder,
+                                            std::int64_t ttl_ms) = 0;
+  virtual Task<Status> release_lease(Loop& loop, std::string name, std::string holder) = 0;
   // The shards of these extents have been freed.
   virtual Task<Status> forget_dead(Loop& loop, std::vector<ExtentId> extents) = 0;
 };

@@ -182,8 +182,12 @@ class Audit {
 
   void check_extents() {
     std::set<std::string> queued;
-    for (const Table table : {Table::kRepairs, Table::kDead})
+    for (const Table table : {Table::kRepairs, Table::kDead, Table::kAliases})
       each(table, [&](std::string_view key, ByteView) { queued.insert(std::string(key)); });
+    each(Table::kStrays, [&](std::string_view key, ByteView) {
+      expect(parse_stray_key(as_bytes(key)).has_value(), "damaged key of a stray");
+      ++state_.strays;
+    });
     each(Table::kExtents, [&](std::string_view key, ByteView row) {
       const ExtentId id = ExtentId::from(as_bytes(key.substr(1)));
       const auto decoded = decode_extent(id, row);
@@ -191,6 +195,13 @@ class Audit {
       if (extent == nullptr) return;
       expect(extent->extent.live_bytes == live_bytes_[id], "live bytes of " + id.to_string());
       live_bytes_.erase(id);
+      if (extent->extent.stored_as != id) {
+        const auto named = reader_.get(as_bytes(alias_key(extent->extent.stored_as)));
+        expect(named && *named && decode_extent_id(**named) == id,
+               "the shards of " + id.to_string() + " do not name it");
+        expect(queued.erase(alias_key(extent->extent.stored_as)) == 1,
+               "not in aliases: " + id.to_string());
+      }
       if (extent->extent.live_bytes == 0) {
         ++state_.dead_extents;
         expect(queued.erase(dead_key(extent->died_ms, id)) == 1, "not in dead: " + id.to_string());
@@ -198,12 +209,15 @@ class Audit {
       }
       ++state_.extents;
       state_.extent_bytes += extent->extent.length;
-      if (!needs_repair(*extent)) return;
-      ++state_.repairs;
-      const RepairRow repair{id, spare_shards(extent->extent), extent->repair_since_ms};
+      expect(extent->rank <= own_rank(extent->extent), "not urgent enough: " + id.to_string());
+      if (extent->rank == kNoRank) return;
+      const bool move = extent->rank >= kRankDrain;
+      ++(move ? state_.moves : state_.repairs);
+      (move ? state_.move_bytes : state_.repair_bytes) += extent->extent.length;
+      const RepairRow repair{id, extent->rank, extent->repair_since_ms};
       expect(queued.erase(repair_key(repair)) == 1, "not in repairs: " + id.to_string());
     });
-    expect(queued.empty(), "stray row in repairs or dead");
+    expect(queued.empty(), "stray row in repairs, dead or aliases");
     for (const auto& [id, live] : live_bytes_) expect(false, "no extent " + id.to_string());
   }
 

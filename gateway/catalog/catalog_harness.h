@@ -93,7 +93,9 @@ class CatalogHarness {
 
   // An extent of 2+1 on nodes 1, 2 and 3.
   Extent new_extent(std::uint32_t length) {
-    return {.id = new_id<ExtentId>(),
+    const auto id = new_id<ExtentId>();
+    return {.id = id,
+            .stored_as = id,
             .profile = {2, 1},
             .wanted = {2, 1},
             .length = length,

@@ -363,21 +363,56 @@ class Player {
     bucket.uploads.erase(id);
   }
 
-  // Repairs what is first in the queue, and forgets some of the dead.
+  // Heals some of what is first in the queue, in the healer's ways, and forgets some of the dead.
   void update_extent() {
     finish_started();
-    const auto repairs = catalog_->repairs(1);
+    const auto repairs = catalog_->repairs(2);
     for (const RepairRow& repair : *repairs) {
       const Extent extent = *catalog_->extent(repair.extent);
       Extent healed = extent;
-      healed.missing &= healed.missing - 1;
-      healed.wanted = healed.profile;
-      expect(Code{}, catalog_->update_extent(catalog_.loop(), extent, healed));
+      if (one_in(3)) {
+        healed.stored_as = catalog_.new_id<ExtentId>();
+        healed.profile = healed.wanted;
+        healed.missing = 0;
+        healed.nodes.clear();
+        while (healed.nodes.size() < static_cast<std::size_t>(healed.profile.shards()))
+          healed.nodes.push_back(static_cast<NodeId>(1 + below(1000)));
+      } else {
+        healed.missing &= healed.missing - 1;
+        if (one_in(2)) healed.wanted = healed.profile;
+        healed.nodes[below(healed.nodes.size())] = static_cast<NodeId>(1 + below(1000));
+      }
+      const ExtentUpdate terms{.strays_due_ms = static_cast<std::int64_t>(below(100)),
+                               .still = any_rank()};
+      expect(Code{}, catalog_->update_extent(catalog_.loop(), extent, healed, terms));
     }
+    disturb_extents();
     std::vector<ExtentId> dead;
     const auto gone = catalog_->dead_extents(INT64_MAX, 3);
     for (const DeadExtent& extent : *gone) dead.push_back(extent.extent.id);
     expect(Code{}, catalog_->forget_dead(catalog_.loop(), dead));
+    expect(Code{}, catalog_->forget_strays(catalog_.loop(), *catalog_->strays(50, 3)));
+  }
+  Rank any_rank() {
+    static constexpr Rank kRanks[] = {0, 1, kRankReencode, kRankDrain, kRankReprofile, kNoRank};
+    return kRanks[below(std::size(kRanks))];
+  }
+  // What a survey and a scrub say of some extents, among them dead ones and ones that changed.
+  void disturb_extents() {
+    ExtentId from = catalog_.new_id<ExtentId>();
+    from.bytes[7] = static_cast<std::byte>(below(200));
+    const auto page = catalog_->walk_extents(from, 3);
+    std::vector<QueueItem> items = {{from, any_rank()}};
+    std::vector<ShardReport> missing, present;
+    for (const auto& item : page->items) {
+      if (one_in(2)) items.push_back({item.extent.id, any_rank()});
+      const std::size_t index = below(item.extent.nodes.size());
+      (one_in(2) ? missing : present)
+          .push_back({item.extent.nodes[index], item.extent.shard(index)});
+    }
+    expect(Code{}, catalog_->enqueue(catalog_.loop(), items));
+    expect(Code{}, catalog_->report_missing(catalog_.loop(), missing));
+    expect(Code{}, catalog_->report_present(catalog_.loop(), present));
   }
 
   struct Keys final : ListVisitor {

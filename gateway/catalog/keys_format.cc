@@ -190,7 +190,7 @@ std::string extent_key(const ExtentId& extent) {
 }
 std::string repair_key(const RepairRow& repair) {
   return KeyWriter(Table::kRepairs, 25)
-      .number(repair.spare)
+      .number(repair.rank)
       .time(repair.since_ms)
       .id(repair.extent)
       .take();
@@ -198,12 +198,26 @@ std::string repair_key(const RepairRow& repair) {
 std::string dead_key(std::int64_t died_ms, const ExtentId& extent) {
   return KeyWriter(Table::kDead, 24).time(died_ms).id(extent).take();
 }
+std::string stray_key(const Stray& stray) {
+  return KeyWriter(Table::kStrays, 29)
+      .time(stray.due_ms)
+      .number(stray.node)
+      .id(stray.shard.extent)
+      .number(stray.shard.index)
+      .take();
+}
+std::string alias_key(const ExtentId& stored_as) {
+  return KeyWriter(Table::kAliases, 16).id(stored_as).take();
+}
 std::string node_key(NodeId node) { return KeyWriter(Table::kNodes, 4).number(node).take(); }
 std::string node_identity_key(const NodeIdentity& identity) {
   return KeyWriter(Table::kNodeIdentities, 16).id(identity).take();
 }
 std::string ring_key(std::uint64_t epoch) {
   return KeyWriter(Table::kRings, 8).number(epoch).take();
+}
+std::string lease_key(std::string_view name) {
+  return KeyWriter(Table::kLeases, name.size()).raw(name).take();
 }
 
 std::optional<std::string_view> parse_bucket_key(ByteView key) {
@@ -247,7 +261,7 @@ std::optional<CompletedName> parse_completed_by_time_key(ByteView key) {
 std::optional<RepairRow> parse_repair_key(ByteView key) {
   KeyReader reader(Table::kRepairs, key);
   RepairRow row;
-  row.spare = reader.number<std::uint8_t>();
+  row.rank = reader.number<Rank>();
   row.since_ms = reader.time();
   row.extent = reader.id<ExtentId>();
   if (!reader.done()) return std::nullopt;
@@ -260,6 +274,22 @@ std::optional<DeadName> parse_dead_key(ByteView key) {
   name.extent = reader.id<ExtentId>();
   if (!reader.done()) return std::nullopt;
   return name;
+}
+std::optional<Stray> parse_stray_key(ByteView key) {
+  KeyReader reader(Table::kStrays, key);
+  Stray stray;
+  stray.due_ms = reader.time();
+  stray.node = reader.number<NodeId>();
+  stray.shard.extent = reader.id<ExtentId>();
+  stray.shard.index = reader.number<std::uint8_t>();
+  if (!reader.done()) return std::nullopt;
+  return stray;
+}
+std::optional<ExtentId> parse_extent_key(ByteView key) {
+  KeyReader reader(Table::kExtents, key);
+  const auto id = reader.id<ExtentId>();
+  if (!reader.done()) return std::nullopt;
+  return id;
 }
 std::optional<NodeId> parse_node_key(ByteView key) {
   KeyReader reader(Table::kNodes, key);

@@ -31,11 +31,14 @@ enum class Table : std::uint8_t {
   kCompletedByTime = 0x33,  // completed_ms, raw upload id
   kBodies = 0x40,           // body id
   kExtents = 0x41,          // extent id
-  kRepairs = 0x42,          // spare, since_ms, extent id
+  kRepairs = 0x42,          // rank, since_ms, extent id
   kDead = 0x43,             // died_ms, extent id
+  kStrays = 0x44,           // due_ms, node number, stored_as, index
+  kAliases = 0x45,          // stored_as
   kNodes = 0x50,            // node number
   kNodeIdentities = 0x51,   // identity
   kRings = 0x60,            // epoch
+  kLeases = 0x61,           // name
 };
 
 // The key of a table's only row, or the least key of the table.
@@ -63,9 +66,12 @@ std::string body_key(const BodyId& body);
 std::string extent_key(const ExtentId& extent);
 std::string repair_key(const RepairRow& repair);
 std::string dead_key(std::int64_t died_ms, const ExtentId& extent);
+std::string stray_key(const Stray& stray);
+std::string alias_key(const ExtentId& stored_as);
 std::string node_key(NodeId node);
 std::string node_identity_key(const NodeIdentity& identity);
 std::string ring_key(std::uint64_t epoch);
+std::string lease_key(std::string_view name);
 
 // The other way round. std::nullopt: not a key of that table.
 constexpr std::size_t kCurrentPrefixBytes = 1 + 8;
@@ -89,11 +95,9 @@ struct CompletedName {
 };
 std::optional<CompletedName> parse_completed_by_time_key(ByteView key);
 std::optional<RepairRow> parse_repair_key(ByteView key);
-struct DeadName {
-  std::int64_t died_ms;
-  ExtentId extent;
-};
 std::optional<DeadName> parse_dead_key(ByteView key);
+std::optional<Stray> parse_stray_key(ByteView key);
+std::optional<ExtentId> parse_extent_key(ByteView key);
 std::optional<NodeId> parse_node_key(ByteView key);
 std::optional<std::uint64_t> parse_ring_key(ByteView key);  // the epoch
 

@@ -88,14 +88,16 @@ RC_GTEST_PROP(KeysFormat, WhatIsEncodedIsParsed, ()) {
   RC_ASSERT(parse_ring_key(as_bytes(ring_key(bucket))) == bucket);
 
   const auto ms = *rc::gen::arbitrary<std::int64_t>();
-  RepairRow repair{.spare = static_cast<std::uint8_t>(number), .since_ms = ms};
+  RepairRow repair{.rank = static_cast<Rank>(number), .since_ms = ms};
   const auto parsed = parse_repair_key(as_bytes(repair_key(repair)));
   RC_ASSERT(parsed.has_value());
-  RC_ASSERT(parsed->spare == repair.spare);
-  RC_ASSERT(parsed->since_ms == ms);
+  RC_ASSERT(*parsed == repair);
   const auto dead = parse_dead_key(as_bytes(dead_key(ms, ExtentId())));
   RC_ASSERT(dead.has_value());
   RC_ASSERT(dead->died_ms == ms);
+  const Stray stray{ms, number, {ExtentId(), static_cast<std::uint8_t>(number)}};
+  RC_ASSERT(parse_stray_key(as_bytes(stray_key(stray))) == stray);
+  RC_ASSERT(parse_extent_key(as_bytes(extent_key(ExtentId()))) == ExtentId());
 }
 
 RC_GTEST_PROP(KeysFormat, EarlierTimesComeFirst, ()) {
@@ -105,13 +107,14 @@ RC_GTEST_PROP(KeysFormat, EarlierTimesComeFirst, ()) {
 }
 
 RC_GTEST_PROP(KeysFormat, AnyBytesAreParsedOrRefused, ()) {
-  const auto tag = *rc::gen::element<std::uint8_t>(0x10, 0x30, 0x31, 0x33, 0x42, 0x43, 0x50, 0x60);
+  const auto tag = *rc::gen::element<std::uint8_t>(0x10, 0x30, 0x31, 0x33, 0x42, 0x43, 0x44, 0x50, 0x60);
   const std::string key = std::string(1, static_cast<char>(tag)) + any_key();
   if (const auto upload = parse_upload_key(as_bytes(key)))
     RC_ASSERT(upload_key(upload->bucket, upload->key, upload->upload_id) == key);
   if (const auto completed = parse_completed_by_time_key(as_bytes(key)))
     RC_ASSERT(completed_by_time_key(completed->completed_ms, completed->upload_id) == key);
   if (const auto repair = parse_repair_key(as_bytes(key))) RC_ASSERT(repair_key(*repair) == key);
+  if (const auto stray = parse_stray_key(as_bytes(key))) RC_ASSERT(stray_key(*stray) == key);
   parse_part_key(as_bytes(key));
   parse_bucket_key(as_bytes(key));
   parse_ring_key({});

@@ -14,7 +14,11 @@ namespace {
 bool is_dead(const ExtentRow& row) { return row.extent.live_bytes == 0; }
 
 RepairRow repair_row(const ExtentRow& row) {
-  return {row.extent.id, spare_shards(row.extent), row.repair_since_ms};
+  return {row.extent.id, row.rank, row.repair_since_ms};
+}
+
+void erase_alias(Change& change, const Extent& extent) {
+  if (extent.stored_as != extent.id) change.erase(alias_key(extent.stored_as));
 }
 
 Status check_slice(const Slice& slice, const Body& body) {
@@ -34,13 +38,15 @@ Status check_extent(const Extent& extent) {
   if (!extent.profile.valid() || !extent.wanted.valid() ||
       extent.nodes.size() != static_cast<std::size_t>(shards) ||
       (std::uint64_t{extent.missing} >> shards) != 0 || extent.length == 0 ||
-      extent.length > erasure::kMaxExtentBytes)
+      extent.length > erasure::kMaxExtentBytes || extent.stored_as == ExtentId())
     return fail(Code::kInvalidArgument, "extent " + extent.id.to_string() + " is not well-formed");
   return {};
 }
 
-bool needs_repair(const ExtentRow& row) {
-  return !is_dead(row) && (row.extent.missing != 0 || row.extent.profile != row.extent.wanted);
+Rank own_rank(const Extent& extent) {
+  if (extent.live_bytes == 0) return kNoRank;
+  if (extent.missing != 0) return spare_shards(extent);
+  return extent.profile != extent.wanted ? kRankReencode : kNoRank;
 }
 
 std::uint8_t spare_shards(const Extent& extent) {
@@ -177,33 +183,45 @@ Result<std::optional<ExtentRow>> Ledger::extent(const ExtentId& id) {
   return std::optional<ExtentRow>(std::move(decoded));
 }
 
+void Ledger::enter_queue(const ExtentRow& row) {
+  const bool repair = row.rank < kRankDrain;
+  ++(repair ? state_.repairs : state_.moves);
+  (repair ? state_.repair_bytes : state_.move_bytes) += row.extent.length;
+  change_->put(repair_key(repair_row(row)), std::string());
+}
+
+void Ledger::leave_queue(const ExtentRow& row) {
+  const bool repair = row.rank < kRankDrain;
+  --(repair ? state_.repairs : state_.moves);
+  (repair ? state_.repair_bytes : state_.move_bytes) -= row.extent.length;
+  change_->erase(repair_key(repair_row(row)));
+}
+
 void Ledger::store_extent(const ExtentRow* before, ExtentRow after) {
   const bool was_dead = before != nullptr && is_dead(*before);
   if (before != nullptr && !was_dead) {
     --state_.extents;
     state_.extent_bytes -= before->extent.length;
-    if (needs_repair(*before)) {
-      --state_.repairs;
-      change_->erase(repair_key(repair_row(*before)));
-    }
+    if (before->rank != kNoRank) leave_queue(*before);
   }
-  if (is_dead(after)) {
+  after.rank = is_dead(after) ? kNoRank : std::min(after.rank, own_rank(after.extent));
+  if (after.rank == kNoRank)
     after.repair_since_ms = 0;
-    if (!was_dead) {
-      after.died_ms = now_ms_;
-      ++state_.dead_extents;
-      change_->put(dead_key(after.died_ms, after.extent.id), std::string());
-    }
-  } else {
+  else if (before == nullptr || before->rank == kNoRank)
+    after.repair_since_ms = now_ms_;
+  if (!is_dead(after)) {
     ++state_.extents;
     state_.extent_bytes += after.extent.length;
-    if (needs_repair(after)) {
-      if (before == nullptr || !needs_repair(*before)) after.repair_since_ms = now_ms_;
-      ++state_.repairs;
-      change_->put(repair_key(repair_row(after)), std::string());
-    } else {
-      after.repair_since_ms = 0;
-    }
+    if (after.rank != kNoRank) enter_queue(after);
+  } else if (!was_dead) {
+    after.died_ms = now_ms_;
+    ++state_.dead_extents;
+    change_->put(dead_key(after.died_ms, after.extent.id), std::string());
+  }
+  if (before == nullptr || before->extent.stored_as != after.extent.stored_as) {
+    if (before != nullptr) erase_alias(*change_, before->extent);
+    if (after.extent.stored_as != after.extent.id)
+      change_->put(alias_key(after.extent.stored_as), encode_extent_id(after.extent.id));
   }
   change_->put(extent_key(after.extent.id), encode(after));
 }
@@ -212,6 +230,7 @@ void Ledger::erase_dead(const ExtentRow& row) {
   HYDRA_ASSERT(is_dead(row));
   --state_.dead_extents;
   change_->erase(dead_key(row.died_ms, row.extent.id));
+  erase_alias(*change_, row.extent);
   change_->erase(extent_key(row.extent.id));
 }
 

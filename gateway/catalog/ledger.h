@@ -1,6 +1,6 @@
 // Ledger: keeps the counts of the catalog true within one write closure: references of bodies, live
-// bytes of extents, the rows of `repairs` and `dead`, and the totals. Lives on the writer thread
-// during one closure.
+// bytes of extents, the rows of `repairs`, `dead` and `aliases`, and the totals. Lives on the
+// writer thread during one closure.
 #pragma once
 
 #include <cstdint>
@@ -35,7 +35,7 @@ class Ledger {
   // std::nullopt: unknown. A dead one is returned, too.
   Result<std::optional<ExtentRow>> extent(const ExtentId& id);
   // Replaces an extent's row, with all that follows from it. `before` is its row as it was, or
-  // nullptr.
+  // nullptr. `after.rank` is what the healer wants of it beyond own_rank(), the more urgent counts.
   void store_extent(const ExtentRow* before, ExtentRow after);
   // The extent's shards are freed: nothing is left of it. It must be dead.
   void erase_dead(const ExtentRow& row);
@@ -58,6 +58,8 @@ class Ledger {
   Status insert_extents(const NewData& data);
   Status add_live_bytes(TouchedExtents& touched, const BodyPiece& piece);
   Status release_body(const Body& body);
+  void enter_queue(const ExtentRow& row);
+  void leave_queue(const ExtentRow& row);
 
   Change* change_;
   StateRow opened_;
@@ -67,8 +69,9 @@ class Ledger {
 
 // kInvalidArgument when its fields contradict each other.
 Status check_extent(const Extent& extent);
-// Below the protection it was written for, or wanted for. Dead extents need no repair.
-bool needs_repair(const ExtentRow& row);
+// What the row alone says: shards are missing, or it is not of the wanted profile. kNoRank for a
+// dead one, and one that is as it should be.
+Rank own_rank(const Extent& extent);
 // How many more shards may be lost without loss of data; 0 also when it is too late.
 std::uint8_t spare_shards(const Extent& extent);
 

@@ -35,15 +35,20 @@ struct WrappedKey {
 
 // An erasure-coded run of ciphertext. `nodes[i]` holds shard i, also where bit i of `missing` says
 // that it does not yet. `wanted` differs from `profile` when too few nodes lived: it is to be
-// re-encoded.
+// re-encoded. `id` is its name for good, to bodies and to its place on the ring; `stored_as` is the
+// name of its shards on the nodes: the same one at birth, a fresh one each time it is re-encoded.
 struct Extent {
   ExtentId id;
+  ExtentId stored_as;
   erasure::Profile profile{};
   erasure::Profile wanted{};
   std::uint32_t length = 0;      // bytes of ciphertext, before padding
   std::uint32_t live_bytes = 0;  // of those, referenced by bodies
   std::uint32_t missing = 0;
   std::vector<NodeId> nodes;
+
+  ShardId shard(std::size_t index) const { return {stored_as, static_cast<std::uint8_t>(index)}; }
+  bool lacks(std::size_t index) const { return (missing >> index & 1) != 0; }
 };
 
 // Where a run of a body's sealed bytes lies; in order, the pieces make the whole.
@@ -159,15 +164,49 @@ struct NodeRow {
   bool draining = false;
 };
 
-// An extent below its wanted protection: something to heal. `spare` = shards that may still be
-// lost.
+// How urgent the work on an extent is; less is more urgent. Below kRankReencode: shards are lost,
+// and so many more may be. Moves begin at kRankDrain: these extents are as safe as they should be.
+using Rank = std::uint8_t;
+constexpr Rank kRankReencode = 0x40;   // not of the profile that is wanted
+constexpr Rank kRankDrain = 0x80;      // on a node that is to be emptied
+constexpr Rank kRankRebalance = 0x90;  // not where the ring wants it
+constexpr Rank kRankReprofile = 0xa0;  // wanted in another profile than the configured one
+constexpr Rank kNoRank = 0xff;         // nothing to do
+
+// The healer's work queue.
 struct RepairRow {
   ExtentId extent;
-  std::uint8_t spare = 0;
-  std::int64_t since_ms = 0;
+  Rank rank = 0;
+  std::int64_t since_ms = 0;  // in the queue, whatever the rank was meanwhile
+  bool operator==(const RepairRow&) const = default;
+};
+
+// A shard that a node may hold of an extent that has moved away from it. It is freed when it is
+// due, if the catalog then still says so.
+struct Stray {
+  std::int64_t due_ms = 0;
+  NodeId node = 0;
+  ShardId shard;
+  bool operator==(const Stray&) const = default;
+};
+
+// What was found out about a shard: it is, or is not, on the node that should hold it.
+struct ShardReport {
+  NodeId node = 0;
+  ShardId shard;
+};
+
+// Who may do what only one at a time may do, until when.
+struct Lease {
+  std::string holder;
+  std::int64_t until_ms = 0;
 };
 
 // An extent no body refers to any more, whose shards are freed on the agents after the grace time.
+struct DeadName {
+  std::int64_t died_ms = 0;
+  ExtentId extent;
+};
 struct DeadExtent {
   std::int64_t died_ms = 0;
   Extent extent;

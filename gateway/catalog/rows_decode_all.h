@@ -24,6 +24,8 @@ inline void decode_all(ByteView bytes) {
   (void)decode_node(1, bytes);
   (void)decode_name(bytes);
   (void)decode_node_number(bytes);
+  (void)decode_lease(bytes);
+  (void)decode_extent_id(bytes);
   (void)parse_bucket_key(bytes);
   (void)parse_version_key(bytes);
   (void)parse_upload_key(bytes);
@@ -31,6 +33,8 @@ inline void decode_all(ByteView bytes) {
   (void)parse_completed_by_time_key(bytes);
   (void)parse_repair_key(bytes);
   (void)parse_dead_key(bytes);
+  (void)parse_stray_key(bytes);
+  (void)parse_extent_key(bytes);
   (void)parse_node_key(bytes);
   (void)parse_ring_key(bytes);
 }

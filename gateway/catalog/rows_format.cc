@@ -20,6 +20,8 @@ constexpr std::size_t kLeastPartSummaryBytes = 4 + 8 + 1;
 
 constexpr std::uint8_t kDeleteMarkerFlag = 1;
 constexpr std::uint8_t kKnownVersionFlags = kDeleteMarkerFlag;
+constexpr std::uint8_t kReencodedFlag = 1;
+constexpr std::uint8_t kKnownExtentFlags = kReencodedFlag;
 constexpr std::uint8_t kNullVersionFlag = 1;
 constexpr std::uint8_t kKnownCurrentFlags = kNullVersionFlag;
 constexpr auto kGreatestVersioning = static_cast<std::uint8_t>(Versioning::kSuspended);
@@ -171,10 +173,11 @@ Result<MetaRow> decode_meta(ByteView row) {
 }
 
 std::string encode(const StateRow& row) {
-  RowWriter out(kRowVersion, 89);
+  RowWriter out(kRowVersion, 121);
   for (std::uint64_t n :
        {row.buckets, row.objects, row.object_bytes, row.extents, row.extent_bytes, row.dead_extents,
-        row.repairs, row.uploads, row.next_bucket, row.next_sequence, row.next_node})
+        row.repairs, row.repair_bytes, row.moves, row.move_bytes, row.strays, row.uploads,
+        row.next_bucket, row.next_sequence, row.next_node})
     out.number(n);
   return out.take();
 }
@@ -182,9 +185,10 @@ Result<StateRow> decode_state(ByteView row) {
   RowReader in(row);
   HYDRA_CHECK_OK(check_version(in));
   StateRow state;
-  for (std::uint64_t* n : {&state.buckets, &state.objects, &state.object_bytes, &state.extents,
-                           &state.extent_bytes, &state.dead_extents, &state.repairs, &state.uploads,
-                           &state.next_bucket, &state.next_sequence, &state.next_node})
+  for (std::uint64_t* n :
+       {&state.buckets, &state.objects, &state.object_bytes, &state.extents, &state.extent_bytes,
+        &state.dead_extents, &state.repairs, &state.repair_bytes, &state.moves, &state.move_bytes,
+        &state.strays, &state.uploads, &state.next_bucket, &state.next_sequence, &state.next_node})
     *n = in.number<std::uint64_t>();
   HYDRA_CHECK_OK(check_end(in, "state"));
   return state;
@@ -419,12 +423,16 @@ Result<Body> decode_body(const BodyId& id, ByteView row) {
 }
 
 std::string encode(const ExtentRow& row) {
-  RowWriter out(kRowVersion, 38 + row.extent.nodes.size() * 4);
+  RowWriter out(kRowVersion, 56 + row.extent.nodes.size() * 4);
+  const bool reencoded = row.extent.stored_as != row.extent.id;
+  out.number(reencoded ? kReencodedFlag : std::uint8_t{0});
+  if (reencoded) out.raw(row.extent.stored_as.view());
   put_profile(out, row.extent.profile);
   put_profile(out, row.extent.wanted);
   out.number(row.extent.length);
   out.number(row.extent.live_bytes);
   out.number(row.extent.missing);
+  out.number(row.rank);
   out.time(row.repair_since_ms);
   out.time(row.died_ms);
   out.number(static_cast<std::uint8_t>(row.extent.nodes.size()));
@@ -436,11 +444,15 @@ Result<ExtentRow> decode_extent(const ExtentId& id, ByteView row) {
   HYDRA_CHECK_OK(check_version(in));
   ExtentRow out;
   out.extent.id = id;
+  const bool reencoded = in.at_most(kKnownExtentFlags) != 0;
+  out.extent.stored_as = reencoded ? in.id<ExtentId>() : id;
+  if (reencoded && out.extent.stored_as == id) in.damaged();
   out.extent.profile = get_profile(in);
   out.extent.wanted = get_profile(in);
   out.extent.length = in.number<std::uint32_t>();
   out.extent.live_bytes = in.number<std::uint32_t>();
   out.extent.missing = in.number<std::uint32_t>();
+  out.rank = in.number<Rank>();
   out.repair_since_ms = in.time();
   out.died_ms = in.time();
   const auto nodes = in.number<std::uint8_t>();
@@ -474,6 +486,22 @@ Result<NodeRow> decode_node(NodeId id, ByteView row) {
   node.draining = in.at_most<std::uint8_t>(1) != 0;
   HYDRA_CHECK_OK(check_end(in, "node"));
   return node;
+}
+
+std::string encode(const Lease& row) {
+  RowWriter out(kRowVersion, 13 + row.holder.size());
+  out.time(row.until_ms);
+  out.text(row.holder);
+  return out.take();
+}
+Result<Lease> decode_lease(ByteView row) {
+  RowReader in(row);
+  HYDRA_CHECK_OK(check_version(in));
+  Lease lease;
+  lease.until_ms = in.time();
+  lease.holder = in.text();
+  HYDRA_CHECK_OK(check_end(in, "lease"));
+  return lease;
 }
 
 std::string encode_name(std::string_view name) {
@@ -512,6 +540,19 @@ Result<NodeId> decode_node_number(ByteView row) {
   HYDRA_CHECK_OK(check_version(in));
   const NodeId id = in.number<NodeId>();
   HYDRA_CHECK_OK(check_end(in, "node number"));
+  return id;
+}
+
+std::string encode_extent_id(const ExtentId& id) {
+  RowWriter out(kRowVersion, 17);
+  out.raw(id.view());
+  return out.take();
+}
+Result<ExtentId> decode_extent_id(ByteView row) {
+  RowReader in(row);
+  HYDRA_CHECK_OK(check_version(in));
+  const auto id = in.id<ExtentId>();
+  HYDRA_CHECK_OK(check_end(in, "alias"));
   return id;
 }
 

@@ -29,10 +29,11 @@ struct MetaRow {
 
 // Counters that every commit keeps in step with the rows, and the next numbers to give out.
 // `objects` and `object_bytes` count current versions only; `extent_bytes` is what all versions,
-// parts and uploads hold together.
+// parts and uploads hold together. `repairs` are the rows of the queue that come before the moves.
 struct StateRow {
   std::uint64_t buckets = 0, objects = 0, object_bytes = 0, extents = 0, extent_bytes = 0,
-                dead_extents = 0, repairs = 0, uploads = 0;
+                dead_extents = 0, repairs = 0, repair_bytes = 0, moves = 0, move_bytes = 0,
+                strays = 0, uploads = 0;
   std::uint64_t next_bucket = 1;
   std::uint64_t next_sequence = 1;
   std::uint64_t next_node = 1;
@@ -60,10 +61,11 @@ struct VersionRow {
   std::string_view version_id, etag, storage_class, owner_id, owner_name;
 };
 
-// An extent's row also says since when it is in `repairs`, or in `dead`. An extent is dead when
+// An extent's row also says where it is in `repairs`, or in `dead`. An extent is dead when
 // live_bytes is 0; it keeps its row until its shards have been freed.
 struct ExtentRow {
   Extent extent;
+  Rank rank = kNoRank;
   std::int64_t repair_since_ms = 0;
   std::int64_t died_ms = 0;
 };
@@ -87,6 +89,7 @@ std::string encode(const CompletedRow& row);
 std::string encode(const Body& row);
 std::string encode(const ExtentRow& row);
 std::string encode(const NodeRow& row);
+std::string encode(const Lease& row);
 
 Result<MetaRow> decode_meta(ByteView row);
 Result<StateRow> decode_state(ByteView row);
@@ -102,14 +105,17 @@ Result<CompletedRow> decode_completed(ByteView row);
 Result<Body> decode_body(const BodyId& id, ByteView row);
 Result<ExtentRow> decode_extent(const ExtentId& id, ByteView row);
 Result<NodeRow> decode_node(NodeId id, ByteView row);
+Result<Lease> decode_lease(ByteView row);
 
-// The rows of `bucket names`, `null versions` and `node identities`: only a name, a sequence, a
-// number.
+// The rows of `bucket names`, `null versions`, `node identities` and `aliases`: only a name, a
+// sequence, a number, an id.
 std::string encode_name(std::string_view name);
 Result<std::string_view> decode_name(ByteView row);
 std::string encode_sequence(std::uint64_t sequence);
 Result<std::uint64_t> decode_sequence(ByteView row);
 std::string encode_node_number(NodeId id);
 Result<NodeId> decode_node_number(ByteView row);
+std::string encode_extent_id(const ExtentId& id);
+Result<ExtentId> decode_extent_id(ByteView row);
 
 }  // namespace hydra::catalog

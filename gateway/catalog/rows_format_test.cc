@@ -107,6 +107,8 @@ RC_GTEST_PROP(RowsFormat, ExtentsRoundTrip, ()) {
   RC_ASSERT(decoded.has_value());
   RC_ASSERT(encode(*decoded) == encode(row));
   RC_ASSERT(decoded->extent.nodes == row.extent.nodes);
+  RC_ASSERT(decoded->extent.stored_as == row.extent.stored_as);
+  RC_ASSERT(decoded->rank == row.rank);
   RC_ASSERT(decoded->extent.profile == row.extent.profile);
   RC_ASSERT(decoded->extent.wanted == row.extent.wanted);
 }

@@ -1,7 +1,7 @@
 // StoreCatalog: the Catalog over a kv::Store. Reads decode rows from a snapshot taken for the call;
 // writes are closures on the Writer. Threads as in catalog.h. Its parts live in reads.cc,
-// listing.cc, version_listing.cc, buckets.cc, objects.cc, uploads.cc, complete_upload.cc and
-// grid_rows.cc.
+// listing.cc, version_listing.cc, buckets.cc, objects.cc, uploads.cc, complete_upload.cc,
+// extents.cc, queues.cc and grid_rows.cc.
 #pragma once
 
 #include <memory>
@@ -42,9 +42,15 @@ class StoreCatalog final : public Catalog {
   Result<Extent> extent(const ExtentId& id) override;
   Result<std::vector<NodeRow>> nodes() override;
   Result<std::optional<std::pair<std::uint64_t, std::string>>> ring() override;
-  Result<std::vector<RepairRow>> repairs(std::size_t limit) override;
-  Result<std::vector<DeadExtent>> dead_extents(std::int64_t died_before_ms,
-                                               std::size_t limit) override;
+  Result<ExtentPage> walk_extents(std::optional<ExtentId> after, std::size_t limit) override;
+  Result<std::vector<std::optional<Extent>>> owners(std::span<const ExtentId> stored_as) override;
+  Result<std::vector<RepairRow>> repairs(std::size_t limit,
+                                         std::optional<RepairRow> after) override;
+  Result<std::vector<DeadExtent>> dead_extents(std::int64_t died_before_ms, std::size_t limit,
+                                               std::optional<DeadName> after) override;
+  Result<std::vector<Stray>> strays(std::int64_t due_before_ms, std::size_t limit,
+                                    std::optional<Stray> after) override;
+  Result<std::optional<Lease>> lease(std::string_view name) override;
   Result<Totals> totals() override;
 
   Task<Result<Bucket>> create_bucket(Loop& loop, Bucket bucket) override;
@@ -65,8 +71,16 @@ class StoreCatalog final : public Catalog {
                             std::int64_t now_ms) override;
   Task<Result<NodeRow>> register_node(Loop& loop, NodeRow node) override;
   Task<Status> put_ring(Loop& loop, std::uint64_t epoch, std::string encoded) override;
-  Task<Status> update_extent(Loop& loop, Extent expected, Extent updated) override;
+  Task<Status> update_extent(Loop& loop, Extent expected, Extent updated,
+                             ExtentUpdate terms) override;
+  Task<Result<std::size_t>> report_missing(Loop& loop, std::vector<ShardReport> shards) override;
+  Task<Result<std::size_t>> report_present(Loop& loop, std::vector<ShardReport> shards) override;
+  Task<Status> enqueue(Loop& loop, std::vector<QueueItem> items) override;
   Task<Status> forget_dead(Loop& loop, std::vector<ExtentId> extents) override;
+  Task<Status> forget_strays(Loop& loop, std::vector<Stray> strays) override;
+  Task<Result<Lease>> acquire_lease(Loop& loop, std::string name, std::string holder,
+                                    std::int64_t ttl_ms) override;
+  Task<Status> release_lease(Loop& loop, std::string name, std::string holder) override;
 
  private:
   // Runs work(Ledger&) -> Result<T> on the writer.

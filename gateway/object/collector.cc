@@ -28,7 +28,7 @@ Task<Result<std::size_t>> Collector::collect() {
   std::map<NodeId, std::vector<ShardId>> shards;
   for (const auto& d : dead)
     for (std::size_t i = 0; i < d.extent.nodes.size(); ++i)
-      shards[d.extent.nodes[i]].push_back({d.extent.id, static_cast<std::uint8_t>(i)});
+      shards[d.extent.nodes[i]].push_back(d.extent.shard(i));
   for (auto& [node, list] : shards)
     HYDRA_CO_CHECK_OK(co_await grid_.free(node, std::move(list), loop_.after(30 * kSecond)));
   if (dead.empty()) co_return std::size_t{0};

@@ -58,8 +58,7 @@ ExtentWriter::ExtentWriter(Loop& loop, agent::Grid& grid, WriteTimes times, cata
   HYDRA_ASSERT(extent_.nodes.size() == static_cast<std::size_t>(extent_.profile.shards()));
   layout_ = *layout;
   for (std::size_t i = 0; i < extent_.nodes.size(); ++i)
-    shards_->writers.push_back(
-        grid.write(extent_.nodes[i], ShardId{extent_.id, static_cast<std::uint8_t>(i)}, layout_));
+    shards_->writers.push_back(grid.write(extent_.nodes[i], extent_.shard(i), layout_));
   shards_->states.assign(extent_.nodes.size(), Shards::State::kWriting);
   shards_->busy.assign(extent_.nodes.size(), false);
 }

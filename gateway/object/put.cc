@@ -98,8 +98,7 @@ Task<void> free_shards(agent::Grid& grid, std::vector<catalog::Extent> extents, 
   for (const auto& extent : extents)
     for (std::size_t i = 0; i < extent.nodes.size(); ++i)
       // Best effort: what stays behind is an orphan, which the inventory collects.
-      (void)co_await grid.free(extent.nodes[i], {ShardId{extent.id, static_cast<std::uint8_t>(i)}},
-                               deadline);
+      (void)co_await grid.free(extent.nodes[i], {extent.shard(i)}, deadline);
 }
 
 // A random id that begins with the time: ids made one after another are neighbours in every index,
@@ -129,6 +128,7 @@ Result<catalog::Extent> ObjectStore::place(std::uint64_t sealed_left) {
   if (view == nullptr) return fail(Code::kUnavailable, "no node has joined this grid yet");
   catalog::Extent extent;
   extent.id = new_id<ExtentId>(loop_);
+  extent.stored_as = extent.id;
   extent.length = static_cast<std::uint32_t>(std::min(sealed_left, erasure::kMaxExtentBytes));
   extent.live_bytes = extent.length;
   extent.wanted = options_.profile;

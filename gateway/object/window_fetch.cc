@@ -52,7 +52,7 @@ void WindowFetch::begin_read(std::uint8_t index, Columns columns) {
 Task<void> WindowFetch::read(std::shared_ptr<WindowFetch> self, std::size_t slot) {
   Read& read = *self->reads_[slot];
   auto bytes = co_await self->grid_.read(
-      self->extent_.nodes[read.index], ShardId{self->extent_.id, read.index}, read.columns.begin,
+      self->extent_.nodes[read.index], self->extent_.shard(read.index), read.columns.begin,
       read.columns.end - read.columns.begin, self->loop_.after(self->times_.timeout));
   if (bytes && bytes->size() == read.columns.end - read.columns.begin) {
     read.bytes = std::move(*bytes);

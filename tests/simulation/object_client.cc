@@ -187,7 +187,7 @@ Task<std::string> ObjectClient::plant(Gateway::Worker& worker, object::StoredBod
   if (options_.lie_about_durability)
     for (const auto& extent : body.data.extents)
       for (std::size_t i = 0; i < extent.nodes.size(); i += 2)
-        (void)co_await worker.grid.free(extent.nodes[i], {{extent.id, std::uint8_t(i)}},
+        (void)co_await worker.grid.free(extent.nodes[i], {extent.shard(i)},
                                         worker.loop.after(kSecond));
   if (options_.mix_up_slices && !body.slices.empty()) {
     const auto other = worker.store.catalog().object(bucket_, pick_key());

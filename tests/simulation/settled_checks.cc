@@ -17,6 +17,7 @@ struct Check {
   std::set<NodeId> sick;
   SettledCounts counts;
   std::map<ExtentId, catalog::Extent> extents;
+  std::set<ExtentId> stored;  // under which names their shards lie
 
   void complain(std::string sentence) { world.model.violation("settled: " + std::move(sentence)); }
 };
@@ -66,6 +67,7 @@ void collect_extents(Check& check, catalog::Catalog& catalog) {
           check.complain("no row for an extent of " + key);
           continue;
         }
+        check.stored.insert(extent->stored_as);
         check.extents.emplace(piece.extent, std::move(*extent));
       }
     }
@@ -86,7 +88,7 @@ Task<void> check_shards(Check* check, Gateway::Worker& worker) {
     const auto layout = erasure::Layout::of(extent.profile, extent.length);
     for (std::size_t i = 0; i < extent.nodes.size(); ++i) {
       if ((extent.missing >> i & 1) != 0 || check->sick.contains(extent.nodes[i])) continue;
-      const ShardId shard{id, static_cast<std::uint8_t>(i)};
+      const ShardId shard = extent.shard(i);
       const std::string name =
           fmt::format("shard {} of extent {} on node {}", i, id.to_string(), extent.nodes[i]);
       const auto info =
@@ -119,7 +121,7 @@ Task<void> count_orphans(Check* check, Gateway::Worker& worker) {
       for (const auto& info : *page) {
         if (after && info.id <= *after) check->complain("a node lists its shards out of order");
         after = info.id;
-        check->counts.orphans += !check->extents.contains(info.id.extent);
+        check->counts.orphans += !check->stored.contains(info.id.extent);
       }
     }
   }
@@ -143,7 +145,7 @@ void check_counters(Check& check, catalog::Catalog& catalog) {
 
 SettledCounts check_settled(GridWorld& world, const std::vector<std::string>& keys,
                             const std::set<std::size_t>& sick_agents) {
-  Check check{world, keys, {}, {}, {}};
+  Check check{world, keys, {}, {}, {}, {}};
   for (const std::size_t index : sick_agents) check.sick.insert(world.node_id(index));
   catalog::Catalog& catalog = world.gateway()->catalog();
   const auto run = [&](std::size_t worker, Task<void> (*what)(Check*, Gateway::Worker&),
