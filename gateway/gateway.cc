@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "gateway/admin/public_pages.h"
+#include "gateway/admin/status_routes.h"
 
 namespace hydra {
 
@@ -57,9 +58,11 @@ Task<Result<std::unique_ptr<Gateway>>> Gateway::start(std::span<Loop* const> loo
   self.collector_ = std::make_unique<object::Collector>(first, self.workers_.front()->grid,
                                                         *self.catalog_, self.options_.collector);
   if (!self.options_.admin_address.text.empty()) {
+    admin::Routes routes;
+    admin::add_status_routes(routes, self.sources_);
     HYDRA_CO_TRY(self.admin_,
-                 admin::AdminServer::start(first, self.options_.admin_address, self.sources_,
-                                           self.registry_, self.grid_metrics_));
+                 admin::AdminServer::start(first, self.options_.admin_address, std::move(routes),
+                                           self.sources_, self.registry_, self.grid_metrics_));
   }
 
   agent::GridServerOptions door;

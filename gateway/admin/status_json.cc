@@ -117,7 +117,7 @@ GridTotals read_totals(const Json& from) {
   return totals;
 }
 
-GridStatus read_status(const Json& from) {
+GridStatus take_status(const Json& from) {
   GridStatus status;
   const auto verdict = parse_verdict(from.at("verdict").get<std::string>());
   if (!verdict) throw std::invalid_argument("unknown verdict");
@@ -138,28 +138,34 @@ GridStatus read_status(const Json& from) {
 
 }  // namespace
 
-std::string to_json(const GridStatus& status) {
+Json write_status(const GridStatus& status) {
   Json nodes = Json::array();
   for (const auto& node : status.nodes) nodes.push_back(write_node(node));
-  return write({{"verdict", verdict_name(status.verdict)},
-                {"reasons", status.reasons},
-                {"version", status.version},
-                {"cluster", status.cluster},
-                {"profile", status.profile.to_string()},
-                {"write_profile", write_profile(status.write_profile)},
-                {"nodes_may_fail", status.nodes_may_fail},
-                {"ring_epoch", status.ring_epoch},
-                {"capacity", write_capacity(status.capacity)},
-                {"totals", write_totals(status.totals)},
-                {"nodes", std::move(nodes)}});
+  return {{"verdict", verdict_name(status.verdict)},
+          {"reasons", status.reasons},
+          {"version", status.version},
+          {"cluster", status.cluster},
+          {"profile", status.profile.to_string()},
+          {"write_profile", write_profile(status.write_profile)},
+          {"nodes_may_fail", status.nodes_may_fail},
+          {"ring_epoch", status.ring_epoch},
+          {"capacity", write_capacity(status.capacity)},
+          {"totals", write_totals(status.totals)},
+          {"nodes", std::move(nodes)}};
 }
 
-Result<GridStatus> parse_status(std::string_view json) {
+std::string to_json(const GridStatus& status) { return write(write_status(status)); }
+
+Result<GridStatus> read_status(const Json& json) {
   try {
-    return read_status(Json::parse(json));
+    return take_status(json);
   } catch (const std::exception& error) {
     return fail(Code::kInvalidArgument, std::string("not a status: ") + error.what());
   }
+}
+
+Result<GridStatus> parse_status(std::string_view json) {
+  return read_status(Json::parse(json, nullptr, false));
 }
 
 std::string to_public_json(const GridStatus& status) {

@@ -2,6 +2,7 @@
 // /health/cluster. Pure; any thread.
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 
@@ -10,9 +11,12 @@
 
 namespace hydra::admin {
 
-std::string to_json(const GridStatus& status);
+nlohmann::ordered_json write_status(const GridStatus& status);
 // The inverse. Unknown members are passed over, so that an older hydractl understands a newer
 // gateway. kInvalidArgument: it is not a status, and why.
+Result<GridStatus> read_status(const nlohmann::ordered_json& json);
+// The same as text.
+std::string to_json(const GridStatus& status);
 Result<GridStatus> parse_status(std::string_view json);
 
 // Verdict, reasons and numbers, for everybody to see: no names.

@@ -1,6 +1,7 @@
 #include "gateway/ctl/admin_client.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -16,7 +17,6 @@ namespace hydra::ctl {
 namespace {
 
 constexpr std::size_t kMaxResponseBytes = 64u << 20;
-constexpr int kTimeoutSeconds = 5;
 
 class Fd {
  public:
@@ -41,7 +41,7 @@ tl::unexpected<Error> failed(std::string_view socket, int error) {
 }
 
 // An address has room for 107 bytes: a longer path is reached through its directory.
-bool connect_to(const Fd& socket, std::string path) {
+bool connect_to(const Fd& socket, std::string path, std::chrono::seconds patience) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   const auto slash = path.rfind('/');
@@ -55,10 +55,10 @@ bool connect_to(const Fd& socket, std::string path) {
     return false;
   }
   std::memcpy(address.sun_path, path.data(), path.size());
-  const timeval patience{kTimeoutSeconds, 0};
+  const timeval limit{patience.count(), 0};
   return socket.get() >= 0 &&
-         ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0 &&
-         ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) == 0 &&
+         ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0 &&
+         ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) == 0 &&
          ::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
 }
 
@@ -93,16 +93,21 @@ Result<Answer> parse_answer(std::string_view response) {
   return answer;
 }
 
-Result<Answer> get(std::string_view socket, std::string_view target) {
+Result<Answer> ask(std::string_view socket, const AdminRequest& request) {
   if (socket.starts_with("unix:")) socket.remove_prefix(5);
   if (socket.empty()) return fail(Code::kInvalidArgument, "the path of the socket is empty");
   const Fd connection(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!connect_to(connection, std::string(socket))) return failed(socket, errno);
-  const std::string request =
-      "GET " + std::string(target) + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-  if (::send(connection.get(), request.data(), request.size(), MSG_NOSIGNAL) !=
-      static_cast<ssize_t>(request.size()))
-    return failed(socket, errno);
+  if (!connect_to(connection, std::string(socket), request.patience)) return failed(socket, errno);
+  const std::string bytes = fmt::format(
+      "{} {} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{}",
+      request.method, request.target, request.body.size(), request.body);
+  for (std::size_t sent = 0; sent < bytes.size();) {
+    const ssize_t took =
+        ::send(connection.get(), bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
+    if (took < 0 && errno == EINTR) continue;
+    if (took < 0) return failed(socket, errno);
+    sent += static_cast<std::size_t>(took);
+  }
   std::string response;
   char piece[16384];
   for (;;) {

@@ -35,11 +35,13 @@ TEST(AdminClient, WhatIsNoGatewayIsRefused) {
 }
 
 TEST(AdminClient, AbsentSocketIsUnreachable) {
-  EXPECT_EQ(get("/nonexistent/admin.sock", "/v1/status").error().code, Code::kUnavailable);
-  EXPECT_EQ(get("unix:/nonexistent/admin.sock", "/").error().code, Code::kUnavailable);
-  EXPECT_EQ(get("/nonexistent" + std::string(200, 'a') + "/admin.sock", "/").error().code,
+  EXPECT_EQ(ask("/nonexistent/admin.sock", {.target = "/v1/status"}).error().code,
             Code::kUnavailable);
-  EXPECT_EQ(get("unix:", "/").error().code, Code::kInvalidArgument);
+  EXPECT_EQ(ask("unix:/nonexistent/admin.sock", {.target = "/"}).error().code, Code::kUnavailable);
+  EXPECT_EQ(
+      ask("/nonexistent" + std::string(200, 'a') + "/admin.sock", {.target = "/"}).error().code,
+      Code::kUnavailable);
+  EXPECT_EQ(ask("unix:", {.target = "/"}).error().code, Code::kInvalidArgument);
 }
 
 // A gateway that gives one answer; the connection waits in the backlog until it does.
@@ -65,14 +67,16 @@ TEST(AdminClient, SocketBehindALongPathIsReached) {
     (void)!::write(fd, answer.data(), answer.size());
     ::close(fd);
   });
-  const auto answer = get((directory / "admin.sock").string(), "/v1/status");
+  const auto answer = ask((directory / "admin.sock").string(),
+                          {.method = "POST", .target = "/v1/status", .body = "{}"});
   ::shutdown(listener, SHUT_RDWR);  // ends the accept if nobody came
   gateway.join();
   ::close(listener);
   std::filesystem::remove_all(root);
   ASSERT_TRUE(answer) << answer.error().message;
   EXPECT_EQ(answer->body, "ok");
-  EXPECT_TRUE(request.starts_with("GET /v1/status HTTP/1.1\r\n")) << request;
+  EXPECT_TRUE(request.starts_with("POST /v1/status HTTP/1.1\r\n")) << request;
+  EXPECT_TRUE(request.ends_with("\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")) << request;
 }
 
 }  // namespace
