@@ -57,10 +57,10 @@ NodeStatus node_status(const catalog::NodeRow& row, const WorkerSample& sample) 
   return node;
 }
 
-int shards_to_spare(const catalog::Extent& extent, const std::unordered_set<NodeId>& away) {
+int shards_to_spare(const catalog::Extent& extent, const std::unordered_set<NodeId>& well) {
   int spare = extent.profile.m;
   for (std::size_t i = 0; i < extent.nodes.size(); ++i)
-    if ((extent.missing >> i & 1) != 0 || away.contains(extent.nodes[i])) --spare;
+    if ((extent.missing >> i & 1) != 0 || !well.contains(extent.nodes[i])) --spare;
   return spare;
 }
 
@@ -68,15 +68,15 @@ Result<RepairOutlook> look_at_repairs(catalog::Catalog& catalog, const GridStatu
                                       std::size_t examined) {
   RepairOutlook outlook;
   if (status.totals.repairs == 0) return outlook;
-  std::unordered_set<NodeId> away;
+  std::unordered_set<NodeId> well;  // removed ones are not among the status's nodes
   for (const auto& node : status.nodes)
-    if (!node.well()) away.insert(node.id);
+    if (node.well()) well.insert(node.id);
   HYDRA_TRY(const auto queue, catalog.repairs(examined + 1));
   for (std::size_t i = 0; i < queue.size() && i < examined; ++i) {
     const auto extent = catalog.extent(queue[i].extent);
     if (!extent && extent.error().code == Code::kNotFound) continue;  // gone meanwhile
     if (!extent) return fail(extent.error());
-    const int spare = shards_to_spare(*extent, away);
+    const int spare = shards_to_spare(*extent, well);
     outlook.worst_now = std::min(outlook.worst_now.value_or(spare), spare);
   }
   // Behind the lost shards come extents that have all of them.
@@ -137,6 +137,7 @@ Result<GridStatus> status_of(const Sources& sources, const std::vector<WorkerSam
   if (view != nullptr) status.ring_epoch = view->ring.epoch();
   HYDRA_TRY(const auto rows, sources.catalog->nodes());
   for (const auto& row : rows) {
+    if (row.removed) continue;
     NodeStatus node = node_status(row, samples.front());
     const placement::Node* placed = view == nullptr ? nullptr : view->map.find(row.id);
     node.placed = placed != nullptr && placed->share() > 0;

@@ -260,7 +260,11 @@ class Catalog {
                                     std::string upload_id, std::int64_t now_ms) = 0;
 
   // Gives a joining node its number, or finds it by identity and updates what it says of itself.
+  // kUnauthenticated when it was removed, kConflict when it had another role.
   virtual Task<Result<NodeRow>> register_node(Loop& loop, NodeRow node) = 0;
+  // What an operator says of a node. kNotFound, kInvalidArgument (a weight out of range, a zone too
+  // long), kConflict when it was removed. Removing it twice does no harm.
+  virtual Task<Result<NodeRow>> set_node(Loop& loop, NodeId node, NodeChange change) = 0;
   // Compare-and-swap: kConflict unless `epoch` is the newest plus one.
   virtual Task<Status> put_ring(Loop& loop, std::uint64_t epoch, std::string encoded) = 0;
   // Replaces profile, wanted, missing, nodes and stored_as of an extent if nodes, profile, missing

@@ -4,6 +4,7 @@
 #include "gateway/catalog/lookups.h"
 #include "gateway/catalog/rows_format.h"
 #include "gateway/catalog/store_catalog.h"
+#include "placement/cluster_map.h"
 
 namespace hydra::catalog {
 
@@ -29,14 +30,45 @@ Result<NodeRow> insert_node(Ledger& ledger, NodeRow node) {
   HYDRA_TRY(const auto row, ledger.change().get(node_key(id)));
   if (!row) return fail(Code::kCorrupt, "catalog: a node's identity has no row");
   HYDRA_TRY(NodeRow known, decode_node(id, *row));
+  if (known.removed)
+    return fail(Code::kUnauthenticated,
+                "node " + std::to_string(id) + " (" + known.name +
+                    ") was removed from the grid; wipe its directory and join it again");
+  if (known.role != node.role)
+    return fail(Code::kConflict,
+                "node " + std::to_string(id) + " (" + known.name +
+                    ") has joined in another role; wipe its directory to change it");
   const std::string before = encode(known);
   known.name = std::move(node.name);
-  known.zone = std::move(node.zone);
+  if (!known.zone_fixed) known.zone = std::move(node.zone);
   known.capacity_bytes = node.capacity_bytes;
   // A node that only comes back costs no commit.
   std::string after = encode(known);
   if (after != before) ledger.change().put(node_key(id), std::move(after));
   return known;
+}
+
+Result<NodeRow> change_node(Ledger& ledger, NodeId id, const NodeChange& change) {
+  HYDRA_TRY(const auto row, ledger.change().get(node_key(id)));
+  if (!row) return fail(Code::kNotFound, "there is no node " + std::to_string(id));
+  HYDRA_TRY(NodeRow node, decode_node(id, *row));
+  const bool only_removes = !change.weight && !change.zone && !change.draining;
+  if (node.removed && change.remove && only_removes) return node;
+  if (node.removed)
+    return fail(Code::kConflict, "node " + std::to_string(id) + " was removed from the grid");
+  if (change.weight && !(*change.weight >= 0 && *change.weight <= placement::kMaxWeight))
+    return fail(Code::kInvalidArgument, "a node's weight is 0 to 1000");
+  if (change.zone && change.zone->size() > placement::kMaxNodeText)
+    return fail(Code::kInvalidArgument, "a zone has at most 255 bytes");
+  node.weight = change.weight.value_or(node.weight);
+  node.draining = change.draining.value_or(node.draining);
+  if (change.zone) {
+    node.zone = *change.zone;
+    node.zone_fixed = true;
+  }
+  node.removed = change.remove;
+  ledger.change().put(node_key(id), encode(node));
+  return node;
 }
 
 Status insert_ring(Ledger& ledger, std::uint64_t epoch, const std::string& encoded) {
@@ -97,6 +129,13 @@ Task<Result<NodeRow>> StoreCatalog::register_node(Loop& loop, NodeRow node) {
   return write(loop, loop.wall_ms(), [node = std::move(node)](Ledger& ledger) -> Result<NodeRow> {
     return insert_node(ledger, node);
   });
+}
+
+Task<Result<NodeRow>> StoreCatalog::set_node(Loop& loop, NodeId node, NodeChange change) {
+  return write(loop, loop.wall_ms(),
+               [node, change = std::move(change)](Ledger& ledger) -> Result<NodeRow> {
+                 return change_node(ledger, node, change);
+               });
 }
 
 Task<Status> StoreCatalog::put_ring(Loop& loop, std::uint64_t epoch, std::string encoded) {

@@ -39,6 +39,40 @@ TEST_P(GridRowsTest, NodesGetNumbersFromOneAndKeepThem) {
   EXPECT_EQ((*nodes)[1].zone, "z2");
 }
 
+TEST_P(GridRowsTest, OperatorsChangeNodesAndRemoveThemForGood) {
+  const auto set = [&](NodeId id, NodeChange change) {
+    return catalog_.wait([&](Loop& loop) { return catalog_->set_node(loop, id, change); });
+  };
+  NodeRow node{.identity = catalog_.new_id<NodeIdentity>(), .name = "n1", .zone = "z1"};
+  ASSERT_EQ(join(node).id, 1u);
+  EXPECT_EQ(code_of(set(2, {.weight = 1})), Code::kNotFound);
+  EXPECT_EQ(code_of(set(1, {.weight = -1})), Code::kInvalidArgument);
+  EXPECT_EQ(code_of(set(1, {.weight = 1001})), Code::kInvalidArgument);
+  EXPECT_EQ(code_of(set(1, {.zone = std::string(256, 'z')})), Code::kInvalidArgument);
+
+  ASSERT_TRUE(set(1, {.weight = 0.5, .draining = true}));
+  EXPECT_EQ(join(node).zone, "z1");  // what the node says counts, until an operator says it
+  node.zone = "z2";
+  EXPECT_EQ(join(node).zone, "z2");
+  ASSERT_TRUE(set(1, {.zone = "attic"}));
+  EXPECT_EQ(join(node).zone, "attic");
+  EXPECT_EQ((*catalog_->nodes())[0].weight, 0.5);
+  EXPECT_TRUE((*catalog_->nodes())[0].draining);
+  EXPECT_FALSE(set(1, {.draining = false})->draining);
+  node.role = agent::NodeRole::kCache;
+  EXPECT_EQ(code_of(catalog_.wait([&](Loop& l) { return catalog_->register_node(l, node); })),
+            Code::kConflict);
+  node.role = agent::NodeRole::kStorage;
+
+  EXPECT_TRUE(set(1, {.remove = true})->removed);
+  ASSERT_TRUE(set(1, {.remove = true}));
+  catalog_.reopen();
+  EXPECT_TRUE((*catalog_->nodes())[0].removed);
+  EXPECT_EQ(code_of(set(1, {.draining = true})), Code::kConflict);
+  EXPECT_EQ(code_of(catalog_.wait([&](Loop& l) { return catalog_->register_node(l, node); })),
+            Code::kUnauthenticated);
+}
+
 TEST_P(GridRowsTest, RingsAreReplacedByCompareAndSwap) {
   EXPECT_EQ(*catalog_->ring(), std::nullopt);
   EXPECT_EQ(code_of(put_ring(2, "two")), Code::kConflict);

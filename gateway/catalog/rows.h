@@ -13,6 +13,7 @@
 #include "base/digest.h"
 #include "base/ids.h"
 #include "erasure/profile.h"
+#include "nodeagent/protocol/node.h"
 
 namespace hydra::catalog {
 
@@ -160,8 +161,22 @@ struct NodeRow {
   std::string name;
   std::string zone;
   std::uint64_t capacity_bytes = 0;
-  double weight = 1.0;
-  bool draining = false;
+  double weight = 1.0;      // an operator's factor on the capacity
+  bool draining = false;    // takes no new shards, and is being emptied
+  bool removed = false;     // for good: its identity is refused, and its shards count as lost
+  bool zone_fixed = false;  // an operator said the zone, so the node's own word does not count
+  agent::NodeRole role = agent::NodeRole::kStorage;
+
+  // It holds shards that count.
+  bool stores() const { return !removed && role == agent::NodeRole::kStorage; }
+};
+
+// What an operator changes of a node; absent: as it is.
+struct NodeChange {
+  std::optional<double> weight;
+  std::optional<std::string> zone;
+  std::optional<bool> draining;
+  bool remove = false;
 };
 
 // How urgent the work on an extent is; less is more urgent. Below kRankReencode: shards are lost,

@@ -24,6 +24,16 @@ constexpr std::uint8_t kReencodedFlag = 1;
 constexpr std::uint8_t kKnownExtentFlags = kReencodedFlag;
 constexpr std::uint8_t kNullVersionFlag = 1;
 constexpr std::uint8_t kKnownCurrentFlags = kNullVersionFlag;
+// Rows of nodes: the first version knew no flag but draining, and no role.
+constexpr std::uint8_t kNodeRowVersion = 2;
+constexpr std::uint8_t kDrainingFlag = 1;
+constexpr std::uint8_t kRemovedFlag = 2;
+constexpr std::uint8_t kZoneFixedFlag = 4;
+constexpr std::uint8_t kKnownNodeFlags = kDrainingFlag | kRemovedFlag | kZoneFixedFlag;
+constexpr auto kGreatestRole = static_cast<std::uint8_t>(agent::NodeRole::kCache);
+static_assert(kGreatestRole == 1);
+constexpr std::uint8_t flag(std::uint8_t bit, bool set) { return set ? bit : 0; }
+
 constexpr auto kGreatestVersioning = static_cast<std::uint8_t>(Versioning::kSuspended);
 static_assert(kGreatestVersioning == 2);
 constexpr std::uint8_t kNoChecksum = 0;
@@ -33,10 +43,10 @@ static_assert(static_cast<std::uint8_t>(ChecksumType::kFullObject) == 1 &&
               static_cast<std::uint8_t>(ChecksumType::kComposite) == 2);
 
 // The version of the row; anything but ours is refused before its fields are looked at.
-Status check_version(RowReader& row) {
+Status check_version(RowReader& row, std::uint8_t known = kRowVersion) {
   const auto version = row.number<std::uint8_t>();
   if (!row.ok()) return fail(Code::kCorrupt, "catalog row is empty");
-  if (version != kRowVersion)
+  if (version != known)
     return fail(Code::kUnsupported, "catalog row of format version " + std::to_string(version));
   return {};
 }
@@ -464,18 +474,21 @@ Result<ExtentRow> decode_extent(const ExtentId& id, ByteView row) {
 }
 
 std::string encode(const NodeRow& row) {
-  RowWriter out(kRowVersion, 64 + row.name.size() + row.zone.size());
+  RowWriter out(kNodeRowVersion, 64 + row.name.size() + row.zone.size());
   out.raw(row.identity.view());
   out.text(row.name);
   out.text(row.zone);
   out.number(row.capacity_bytes);
   out.number(std::bit_cast<std::uint64_t>(row.weight));
-  out.number(static_cast<std::uint8_t>(row.draining));
+  out.number<std::uint8_t>(flag(kDrainingFlag, row.draining) | flag(kRemovedFlag, row.removed) |
+                           flag(kZoneFixedFlag, row.zone_fixed));
+  out.number(static_cast<std::uint8_t>(row.role));
   return out.take();
 }
 Result<NodeRow> decode_node(NodeId id, ByteView row) {
   RowReader in(row);
-  HYDRA_CHECK_OK(check_version(in));
+  const bool first_version = !row.empty() && row[0] == std::byte{kRowVersion};
+  HYDRA_CHECK_OK(check_version(in, first_version ? kRowVersion : kNodeRowVersion));
   NodeRow node;
   node.id = id;
   node.identity = in.id<NodeIdentity>();
@@ -483,7 +496,11 @@ Result<NodeRow> decode_node(NodeId id, ByteView row) {
   node.zone = in.text();
   node.capacity_bytes = in.number<std::uint64_t>();
   node.weight = std::bit_cast<double>(in.number<std::uint64_t>());
-  node.draining = in.at_most<std::uint8_t>(1) != 0;
+  const auto flags = in.at_most(first_version ? kDrainingFlag : kKnownNodeFlags);
+  node.draining = (flags & kDrainingFlag) != 0;
+  node.removed = (flags & kRemovedFlag) != 0;
+  node.zone_fixed = (flags & kZoneFixedFlag) != 0;
+  if (!first_version) node.role = static_cast<agent::NodeRole>(in.at_most(kGreatestRole));
   HYDRA_CHECK_OK(check_end(in, "node"));
   return node;
 }

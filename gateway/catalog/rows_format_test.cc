@@ -142,10 +142,28 @@ RC_GTEST_PROP(RowsFormat, BodiesBucketsAndNodesRoundTrip, ()) {
                      .zone = any_text(),
                      .capacity_bytes = *rc::gen::arbitrary<std::uint64_t>(),
                      .weight = *rc::gen::arbitrary<double>(),
-                     .draining = *rc::gen::arbitrary<bool>()};
+                     .draining = *rc::gen::arbitrary<bool>(),
+                     .removed = *rc::gen::arbitrary<bool>(),
+                     .zone_fixed = *rc::gen::arbitrary<bool>(),
+                     .role = static_cast<agent::NodeRole>(*rc::gen::inRange(0, 2))};
   const auto node_again = decode_node(9, as_bytes(encode(node)));
   RC_ASSERT(node_again.has_value());
   RC_ASSERT(encode(*node_again) == encode(node));
+  RC_ASSERT(node_again->removed == node.removed);
+  RC_ASSERT(node_again->role == node.role);
+}
+
+TEST(RowsFormat, NodesOfTheFirstVersionAreStorageNodes) {
+  std::string row = encode(NodeRow{.id = 1, .name = "n", .zone = "z", .draining = true});
+  row[0] = 1;
+  row.pop_back();  // the role
+  const auto node = decode_node(1, as_bytes(row));
+  ASSERT_TRUE(node) << node.error().message;
+  EXPECT_EQ(node->name, "n");
+  EXPECT_TRUE(node->draining);
+  EXPECT_TRUE(node->stores());
+  row.back() = 2;  // a flag that it did not know
+  EXPECT_FALSE(decode_node(1, as_bytes(row)));
 }
 
 TEST(RowsFormat, StateRoundTripsFieldByField) {

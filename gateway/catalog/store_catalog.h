@@ -70,6 +70,7 @@ class StoreCatalog final : public Catalog {
   Task<Status> abort_upload(Loop& loop, BucketId bucket, std::string key, std::string upload_id,
                             std::int64_t now_ms) override;
   Task<Result<NodeRow>> register_node(Loop& loop, NodeRow node) override;
+  Task<Result<NodeRow>> set_node(Loop& loop, NodeId node, NodeChange change) override;
   Task<Status> put_ring(Loop& loop, std::uint64_t epoch, std::string encoded) override;
   Task<Status> update_extent(Loop& loop, Extent expected, Extent updated,
                              ExtentUpdate terms) override;

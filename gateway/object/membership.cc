@@ -37,9 +37,11 @@ Membership::Membership(Loop& loop, catalog::Catalog& catalog, PlacementBoard& bo
 Result<placement::ClusterMap> Membership::roster() {
   HYDRA_TRY(const auto rows, catalog_.nodes());
   placement::ClusterMap map;
-  for (const auto& row : rows)
+  for (const auto& row : rows) {
+    if (!row.stores()) continue;
     HYDRA_CHECK_OK(
         map.put({row.id, row.name, row.zone, row.capacity_bytes, row.weight, row.draining}));
+  }
   return map;
 }
 
@@ -64,16 +66,26 @@ Task<Result<NodeId>> Membership::join(agent::NodeDescription node) {
   row.zone = node.zone;
   row.capacity_bytes = node.capacity_bytes;
   HYDRA_CO_TRY(row, co_await catalog_.register_node(loop_, std::move(row)));
-  HYDRA_CO_TRY(const auto map, roster());
-  const auto view = board_.current();
-  if (view == nullptr || !same_for_placement(view->ring.roster(), map)) {
-    changed_ = true;
-    if (!rebuilding_) {
-      rebuilding_ = true;
-      loop_.spawn(rebuild(this));
-    }
-  }
+  HYDRA_CO_CHECK_OK(follow_roster());
   co_return row.id;
+}
+
+Task<Result<catalog::NodeRow>> Membership::change(NodeId node, catalog::NodeChange change) {
+  HYDRA_CO_TRY(auto row, co_await catalog_.set_node(loop_, node, std::move(change)));
+  HYDRA_CO_CHECK_OK(follow_roster());
+  co_return row;
+}
+
+Status Membership::follow_roster() {
+  HYDRA_TRY(const auto map, roster());
+  const auto view = board_.current();
+  if (view != nullptr && same_for_placement(view->ring.roster(), map)) return {};
+  changed_ = true;
+  if (!rebuilding_) {
+    rebuilding_ = true;
+    loop_.spawn(rebuild(this));
+  }
+  return {};
 }
 
 Task<void> Membership::rebuild(Membership* self) {

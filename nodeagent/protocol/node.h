@@ -9,6 +9,12 @@
 
 namespace hydra::agent {
 
+// What a node is for; it keeps it for life.
+enum class NodeRole : std::uint8_t {
+  kStorage = 0,
+  kCache,  // holds copies of what was read lately, and nothing that would be missed
+};
+
 struct NodeDescription {
   NodeIdentity identity;
   std::string name;
