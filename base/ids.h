@@ -40,6 +40,14 @@ using BodyId = Id<struct BodyTag>;
 using ClusterId = Id<struct ClusterTag>;
 using NodeIdentity = Id<struct NodeTag>;  // an agent's own name for itself, kept on its device
 
+// Extent ids that begin with six bytes ff are those of the journal's records and roots
+// (docs/FORMAT-journal.md): no row of the catalog names them. All others begin with a time.
+inline bool is_reserved(const ExtentId& id) {
+  for (std::size_t i = 0; i < 6; ++i)
+    if (id.bytes[i] != std::byte{0xff}) return false;
+  return true;
+}
+
 // The short number the catalog gives a node when it joins; 0 is no node.
 using NodeId = std::uint32_t;
 

@@ -19,6 +19,7 @@
 #include "base/kv/kv.h"
 #include "base/result.h"
 #include "base/runtime/loop.h"
+#include "gateway/catalog/journal_sink.h"
 #include "gateway/catalog/rows.h"
 
 namespace hydra::catalog {
@@ -166,8 +167,9 @@ struct DeleteResult {
 class Catalog {
  public:
   // Opens the catalog in `store` (creating the cluster id on first use). The writer runs on a
-  // sequencer of `loop`.
-  static Result<std::unique_ptr<Catalog>> open(Loop& loop, std::unique_ptr<kv::Store> store);
+  // sequencer of `loop`. Without a sink there is no journal.
+  static Result<std::unique_ptr<Catalog>> open(Loop& loop, std::unique_ptr<kv::Store> store,
+                                               std::shared_ptr<JournalSink> sink = nullptr);
   virtual ~Catalog() = default;
   virtual ClusterId cluster() const = 0;
 
@@ -222,6 +224,9 @@ class Catalog {
   virtual Result<std::vector<Stray>> strays(std::int64_t due_before_ms, std::size_t limit,
                                             std::optional<Stray> after = {}) = 0;
   virtual Result<std::optional<Lease>> lease(std::string_view name) = 0;
+  virtual Result<std::vector<SnapshotRow>> snapshots() = 0;  // oldest first
+  // All rows as they are now. For the thread that asks.
+  virtual Result<std::unique_ptr<kv::Snapshot>> rows() = 0;
   // `objects` and `object_bytes` are of current versions only. `repairs` are the extents in the
   // healer's queue that are not what they should be, `moves` those that only go elsewhere.
   struct Totals {
@@ -231,8 +236,11 @@ class Catalog {
   };
   virtual Result<Totals> totals() = 0;  // kept as counters, not counted by walking
 
-  // Writes: on the caller's loop; durable when they return. kNoSpace when the device of the catalog
-  // is full. Creating one's own bucket again returns it unchanged; another's: kBucketAlreadyExists.
+  // Writes: on the caller's loop; durable when they return, and in the journal, except for what the
+  // grid itself changes in its membership (journal_sink.h). kUnavailable: the journal could not
+  // take it, nothing was done. kTimeout: it is done, but the journal has not taken it yet. kNoSpace
+  // when the device of the catalog is full. Creating one's own bucket again returns it unchanged;
+  // another's: kBucketAlreadyExists.
   virtual Task<Result<Bucket>> create_bucket(Loop& loop, Bucket bucket) = 0;
   virtual Task<Status> delete_bucket(Loop& loop, std::string name) = 0;  // kBucketNotEmpty
   // Enables or suspends it; it can never be off again (kInvalidArgument).
@@ -291,6 +299,14 @@ class Catalog {
   virtual Task<Status> release_lease(Loop& loop, std::string name, std::string holder) = 0;
   // The shards of these extents have been freed.
   virtual Task<Status> forget_dead(Loop& loop, std::vector<ExtentId> extents) = 0;
+  // Brings a snapshot's body in, not rooted. kAlreadyExists.
+  virtual Task<Status> put_snapshot(Loop& loop, SnapshotRow row, NewData data) = 0;
+  // Its root is durable: older snapshots are released. kNotFound.
+  virtual Task<Status> root_snapshot(Loop& loop, std::uint64_t sequence) = 0;
+  // Returns when all that was committed before is in the journal, too. To be awaited between
+  // reading that shards are not wanted any more and freeing them: else a gateway that is lost in
+  // between would be rebuilt as one that wants them.
+  virtual Task<Status> settled(Loop& loop) = 0;
 };
 
 }  // namespace hydra::catalog

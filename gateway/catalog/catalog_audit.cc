@@ -24,6 +24,7 @@ class Audit {
     count_uploads();
     count_objects();
     count_completions();
+    count_snapshots();
     check_bodies();
     check_extents();
     check_state();
@@ -164,6 +165,15 @@ class Audit {
       expect(expected.contains(std::string(key)), "completion that is never forgotten");
     });
     expect(completions == expected.size(), "completion without a row");
+  }
+
+  void count_snapshots() {
+    each(Table::kSnapshots, [&](std::string_view key, ByteView row) {
+      const auto sequence = parse_snapshot_key(as_bytes(key));
+      expect(sequence.has_value(), "damaged key of a snapshot");
+      const auto decoded = decode_snapshot(sequence.value_or(0), row);
+      if (const SnapshotRow* snapshot = good(decoded, "snapshot")) count_slices({snapshot->slice});
+    });
   }
 
   void check_bodies() {

@@ -58,6 +58,7 @@ class Change {
   // Key to new value, or to nullopt where it is erased.
   using Batch = std::map<std::string, std::optional<std::string>>;
   const Batch& batch() const { return writes_; }
+  Batch take_batch() { return std::move(writes_); }
   std::size_t bytes() const { return bytes_; }
 
  private:

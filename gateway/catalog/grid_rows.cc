@@ -126,9 +126,10 @@ Result<Catalog::Totals> StoreCatalog::totals() {
 }
 
 Task<Result<NodeRow>> StoreCatalog::register_node(Loop& loop, NodeRow node) {
-  return write(loop, loop.wall_ms(), [node = std::move(node)](Ledger& ledger) -> Result<NodeRow> {
-    return insert_node(ledger, node);
-  });
+  return write_internal(loop, loop.wall_ms(),
+                        [node = std::move(node)](Ledger& ledger) -> Result<NodeRow> {
+                          return insert_node(ledger, node);
+                        });
 }
 
 Task<Result<NodeRow>> StoreCatalog::set_node(Loop& loop, NodeId node, NodeChange change) {
@@ -139,9 +140,14 @@ Task<Result<NodeRow>> StoreCatalog::set_node(Loop& loop, NodeId node, NodeChange
 }
 
 Task<Status> StoreCatalog::put_ring(Loop& loop, std::uint64_t epoch, std::string encoded) {
-  return write(loop, loop.wall_ms(), [epoch, encoded = std::move(encoded)](Ledger& ledger) {
-    return insert_ring(ledger, epoch, encoded);
-  });
+  return write_internal(loop, loop.wall_ms(),
+                        [epoch, encoded = std::move(encoded)](Ledger& ledger) {
+                          return insert_ring(ledger, epoch, encoded);
+                        });
+}
+
+Task<Status> StoreCatalog::settled(Loop& loop) {
+  return writer_.run(loop, [](Change&) { return Status(); });
 }
 
 }  // namespace hydra::catalog

@@ -219,6 +219,12 @@ std::string ring_key(std::uint64_t epoch) {
 std::string lease_key(std::string_view name) {
   return KeyWriter(Table::kLeases, name.size()).raw(name).take();
 }
+std::string outbox_key(std::uint64_t sequence) {
+  return KeyWriter(Table::kOutbox, 8).number(sequence).take();
+}
+std::string snapshot_key(std::uint64_t sequence) {
+  return KeyWriter(Table::kSnapshots, 8).number(sequence).take();
+}
 
 std::optional<std::string_view> parse_bucket_key(ByteView key) {
   KeyReader reader(Table::kBuckets, key);
@@ -302,6 +308,18 @@ std::optional<std::uint64_t> parse_ring_key(ByteView key) {
   const auto epoch = reader.number<std::uint64_t>();
   if (!reader.done()) return std::nullopt;
   return epoch;
+}
+std::optional<std::uint64_t> parse_outbox_key(ByteView key) {
+  KeyReader reader(Table::kOutbox, key);
+  const auto sequence = reader.number<std::uint64_t>();
+  if (!reader.done()) return std::nullopt;
+  return sequence;
+}
+std::optional<std::uint64_t> parse_snapshot_key(ByteView key) {
+  KeyReader reader(Table::kSnapshots, key);
+  const auto sequence = reader.number<std::uint64_t>();
+  if (!reader.done()) return std::nullopt;
+  return sequence;
 }
 
 }  // namespace hydra::catalog

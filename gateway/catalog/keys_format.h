@@ -39,6 +39,9 @@ enum class Table : std::uint8_t {
   kNodeIdentities = 0x51,   // identity
   kRings = 0x60,            // epoch
   kLeases = 0x61,           // name
+  kOutbox = 0x70,           // sequence; of this machine only
+  kSnapshots = 0x71,        // sequence
+  kJournal = 0x72,          // one row; of this machine only
 };
 
 // The key of a table's only row, or the least key of the table.
@@ -72,6 +75,8 @@ std::string node_key(NodeId node);
 std::string node_identity_key(const NodeIdentity& identity);
 std::string ring_key(std::uint64_t epoch);
 std::string lease_key(std::string_view name);
+std::string outbox_key(std::uint64_t sequence);
+std::string snapshot_key(std::uint64_t sequence);
 
 // The other way round. std::nullopt: not a key of that table.
 constexpr std::size_t kCurrentPrefixBytes = 1 + 8;
@@ -99,6 +104,8 @@ std::optional<DeadName> parse_dead_key(ByteView key);
 std::optional<Stray> parse_stray_key(ByteView key);
 std::optional<ExtentId> parse_extent_key(ByteView key);
 std::optional<NodeId> parse_node_key(ByteView key);
-std::optional<std::uint64_t> parse_ring_key(ByteView key);  // the epoch
+std::optional<std::uint64_t> parse_ring_key(ByteView key);      // the epoch
+std::optional<std::uint64_t> parse_outbox_key(ByteView key);    // the sequence
+std::optional<std::uint64_t> parse_snapshot_key(ByteView key);  // the sequence
 
 }  // namespace hydra::catalog

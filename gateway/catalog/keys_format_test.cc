@@ -86,6 +86,8 @@ RC_GTEST_PROP(KeysFormat, WhatIsEncodedIsParsed, ()) {
   RC_ASSERT(parse_part_key(as_bytes(part_key(id, number))) == number);
   RC_ASSERT(parse_node_key(as_bytes(node_key(number))) == number);
   RC_ASSERT(parse_ring_key(as_bytes(ring_key(bucket))) == bucket);
+  RC_ASSERT(parse_outbox_key(as_bytes(outbox_key(bucket))) == bucket);
+  RC_ASSERT(parse_snapshot_key(as_bytes(snapshot_key(bucket))) == bucket);
 
   const auto ms = *rc::gen::arbitrary<std::int64_t>();
   RepairRow repair{.rank = static_cast<Rank>(number), .since_ms = ms};

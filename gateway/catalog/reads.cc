@@ -101,9 +101,11 @@ class Planner {
 
 }  // namespace
 
-Result<std::unique_ptr<Catalog>> Catalog::open(Loop& loop, std::unique_ptr<kv::Store> store) {
+Result<std::unique_ptr<Catalog>> Catalog::open(Loop& loop, std::unique_ptr<kv::Store> store,
+                                               std::shared_ptr<JournalSink> sink) {
   HYDRA_TRY(const ClusterId cluster, open_cluster(loop, *store));
-  return std::unique_ptr<Catalog>(new StoreCatalog(loop, std::move(store), cluster));
+  return std::unique_ptr<Catalog>(
+      new StoreCatalog(loop, std::move(store), cluster, std::move(sink)));
 }
 
 Result<Version> StoreCatalog::object(BucketId bucket, std::string_view key,

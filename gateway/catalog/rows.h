@@ -217,6 +217,19 @@ struct Lease {
   std::int64_t until_ms = 0;
 };
 
+// A copy of all rows up to a commit of the journal, kept on the grid as a body of its own. Its
+// extents keep the ids under which they were written: the journal's root names them
+// (docs/FORMAT-journal.md).
+struct SnapshotRow {
+  std::uint64_t sequence = 0;  // of the last commit that is in it
+  bool rooted = false;         // its root is durable on the grid
+  std::int64_t made_ms = 0;
+  std::uint64_t journal_bytes = 0;  // of all records up to there
+  std::uint64_t plain_bytes = 0;
+  Slice slice;  // the whole body
+  bool operator==(const SnapshotRow&) const = default;
+};
+
 // An extent no body refers to any more, whose shards are freed on the agents after the grace time.
 struct DeadName {
   std::int64_t died_ms = 0;

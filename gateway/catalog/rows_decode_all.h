@@ -22,6 +22,7 @@ inline void decode_all(ByteView bytes) {
   (void)decode_body({}, bytes);
   (void)decode_extent({}, bytes);
   (void)decode_node(1, bytes);
+  (void)decode_snapshot(1, bytes);
   (void)decode_name(bytes);
   (void)decode_node_number(bytes);
   (void)decode_lease(bytes);
@@ -37,6 +38,8 @@ inline void decode_all(ByteView bytes) {
   (void)parse_extent_key(bytes);
   (void)parse_node_key(bytes);
   (void)parse_ring_key(bytes);
+  (void)parse_outbox_key(bytes);
+  (void)parse_snapshot_key(bytes);
 }
 
 }  // namespace hydra::catalog

@@ -521,6 +521,31 @@ Result<Lease> decode_lease(ByteView row) {
   return lease;
 }
 
+std::string encode(const SnapshotRow& row) {
+  RowWriter out(kRowVersion, 32 + kSliceBytes);
+  out.number(static_cast<std::uint8_t>(row.rooted));
+  out.time(row.made_ms);
+  out.number(row.journal_bytes);
+  out.number(row.plain_bytes);
+  put_slices(out, {row.slice});
+  return out.take();
+}
+Result<SnapshotRow> decode_snapshot(std::uint64_t sequence, ByteView row) {
+  RowReader in(row);
+  HYDRA_CHECK_OK(check_version(in));
+  SnapshotRow snapshot;
+  snapshot.sequence = sequence;
+  snapshot.rooted = in.at_most<std::uint8_t>(1) != 0;
+  snapshot.made_ms = in.time();
+  snapshot.journal_bytes = in.number<std::uint64_t>();
+  snapshot.plain_bytes = in.number<std::uint64_t>();
+  const auto slices = get_slices(in, Slices::kDecode);
+  if (slices.size() != 1) in.damaged();
+  HYDRA_CHECK_OK(check_end(in, "snapshot"));
+  snapshot.slice = slices.front();
+  return snapshot;
+}
+
 std::string encode_name(std::string_view name) {
   RowWriter out(kRowVersion, 5 + name.size());
   out.text(name);

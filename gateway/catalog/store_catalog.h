@@ -1,7 +1,7 @@
 // StoreCatalog: the Catalog over a kv::Store. Reads decode rows from a snapshot taken for the call;
 // writes are closures on the Writer. Threads as in catalog.h. Its parts live in reads.cc,
 // listing.cc, version_listing.cc, buckets.cc, objects.cc, uploads.cc, complete_upload.cc,
-// extents.cc, queues.cc and grid_rows.cc.
+// extents.cc, queues.cc, grid_rows.cc and snapshots.cc.
 #pragma once
 
 #include <memory>
@@ -15,8 +15,9 @@ namespace hydra::catalog {
 
 class StoreCatalog final : public Catalog {
  public:
-  StoreCatalog(Loop& loop, std::unique_ptr<kv::Store> store, ClusterId cluster)
-      : store_(std::move(store)), cluster_(cluster), writer_(loop, *store_) {}
+  StoreCatalog(Loop& loop, std::unique_ptr<kv::Store> store, ClusterId cluster,
+               std::shared_ptr<JournalSink> sink)
+      : store_(std::move(store)), cluster_(cluster), writer_(loop, *store_, std::move(sink)) {}
 
   ClusterId cluster() const override { return cluster_; }
 
@@ -51,6 +52,8 @@ class StoreCatalog final : public Catalog {
   Result<std::vector<Stray>> strays(std::int64_t due_before_ms, std::size_t limit,
                                     std::optional<Stray> after) override;
   Result<std::optional<Lease>> lease(std::string_view name) override;
+  Result<std::vector<SnapshotRow>> snapshots() override;
+  Result<std::unique_ptr<kv::Snapshot>> rows() override;
   Result<Totals> totals() override;
 
   Task<Result<Bucket>> create_bucket(Loop& loop, Bucket bucket) override;
@@ -82,19 +85,29 @@ class StoreCatalog final : public Catalog {
   Task<Result<Lease>> acquire_lease(Loop& loop, std::string name, std::string holder,
                                     std::int64_t ttl_ms) override;
   Task<Status> release_lease(Loop& loop, std::string name, std::string holder) override;
+  Task<Status> put_snapshot(Loop& loop, SnapshotRow row, NewData data) override;
+  Task<Status> root_snapshot(Loop& loop, std::uint64_t sequence) override;
+  Task<Status> settled(Loop& loop) override;
 
  private:
   // Runs work(Ledger&) -> Result<T> on the writer.
   template <typename Work>
-  auto write(Loop& loop, std::int64_t now_ms, Work work) {
-    return writer_.run(loop,
-                       [now_ms, work = std::move(work)](
-                           Change& change) mutable -> std::invoke_result_t<Work&, Ledger&> {
-                         HYDRA_TRY(Ledger ledger, Ledger::open(change, now_ms));
-                         auto result = work(ledger);
-                         if (result) ledger.close();
-                         return result;
-                       });
+  auto write(Loop& loop, std::int64_t now_ms, Work work, Origin origin = Origin::kClient) {
+    return writer_.run(
+        loop,
+        [now_ms,
+         work = std::move(work)](Change& change) mutable -> std::invoke_result_t<Work&, Ledger&> {
+          HYDRA_TRY(Ledger ledger, Ledger::open(change, now_ms));
+          auto result = work(ledger);
+          if (result) ledger.close();
+          return result;
+        },
+        origin);
+  }
+  // The same for changes that must not wait for the journal.
+  template <typename Work>
+  auto write_internal(Loop& loop, std::int64_t now_ms, Work work) {
+    return write(loop, now_ms, std::move(work), Origin::kInternal);
   }
 
   std::unique_ptr<kv::Store> store_;

@@ -14,10 +14,17 @@ Status apply(const Change::Batch& batch, kv::Transaction& transaction) {
   }
   return {};
 }
+// Later changes of a row win.
+void merge(Change::Batch later, Change::Batch& merged) {
+  while (!later.empty()) {
+    auto insertion = merged.insert(later.extract(later.begin()));
+    if (!insertion.inserted) insertion.position->second = std::move(insertion.node.mapped());
+  }
+}
 }  // namespace
 
-Writer::Writer(Loop& loop, kv::Store& store)
-    : store_(store), sequencer_(loop.make_sequencer("catalog-writer")) {}
+Writer::Writer(Loop& loop, kv::Store& store, std::shared_ptr<JournalSink> sink)
+    : store_(store), sink_(std::move(sink)), sequencer_(loop.make_sequencer("catalog-writer")) {}
 
 Writer::~Writer() { sequencer_.reset(); }
 
@@ -45,9 +52,12 @@ void Writer::commit_waiting() {
                 std::make_move_iterator(closures.end()));
     closures.resize(*ran);
   } else {
-    for (const auto& closure : closures) closure->refuse(ran.error());
+    for (const auto& closure : closures) {
+      closure->refuse(ran.error());
+      closure->ran = false;
+    }
   }
-  deliver(std::move(closures));
+  hand_out(std::move(closures));
   const std::lock_guard lock(mutex_);
   waiting_.insert(waiting_.begin(), std::make_move_iterator(rest.begin()),
                   std::make_move_iterator(rest.end()));
@@ -57,20 +67,58 @@ void Writer::commit_waiting() {
 
 Result<std::size_t> Writer::commit_batch(const Closures& closures) {
   HYDRA_TRY(const auto transaction, store_.begin());
-  std::size_t ran = 0;
+  Change::Batch merged;
+  HYDRA_TRY(const std::size_t ran, run_closures(closures, *transaction, merged));
+  if (!merged.empty()) HYDRA_CHECK_OK(commit(*transaction, merged));
+  return ran;
+}
+
+Result<std::size_t> Writer::run_closures(const Closures& closures, kv::Transaction& transaction,
+                                         Change::Batch& merged) {
+  const Status admitted = sink_ == nullptr ? Status() : sink_->admit_clients();
+  std::size_t count = 0;
   std::size_t bytes = 0;
-  bool changed = false;
   for (const auto& closure : closures) {
     if (bytes >= kMaxBatchBytes) break;
-    ++ran;
-    Change change(*transaction);
+    ++count;
+    if (closure->origin == Origin::kClient && !admitted) {
+      closure->refuse(admitted.error());
+      continue;
+    }
+    closure->ran = true;
+    Change change(transaction);
     if (!closure->execute(change) || change.batch().empty()) continue;
-    HYDRA_CHECK_OK(apply(change.batch(), *transaction));
+    HYDRA_CHECK_OK(apply(change.batch(), transaction));
     bytes += change.bytes();
-    changed = true;
+    merge(change.take_batch(), merged);
   }
-  if (changed) HYDRA_CHECK_OK(transaction->commit());
-  return ran;
+  return count;
+}
+
+Status Writer::commit(kv::Transaction& transaction, const Change::Batch& merged) {
+  if (sink_ == nullptr) return transaction.commit();
+  Status status = sink_->stage(merged, transaction);
+  if (status) status = transaction.commit();
+  sink_->staged(status.has_value());
+  return status;
+}
+
+void Writer::hand_out(Closures closures) {
+  if (sink_ == nullptr) return deliver(std::move(closures));
+  const auto waits = [](const auto& closure) {
+    return closure->ran && closure->origin == Origin::kClient;
+  };
+  const auto first = std::stable_partition(closures.begin(), closures.end(),
+                                           [&](const auto& closure) { return !waits(closure); });
+  Closures clients(std::make_move_iterator(first), std::make_move_iterator(closures.end()));
+  closures.erase(first, closures.end());
+  if (!closures.empty()) deliver(std::move(closures));
+  if (clients.empty()) return;
+  sink_->when_safe([clients = std::move(clients)](const Status& status) {
+    if (!status)
+      for (const auto& closure : clients) closure->refuse(status.error());
+    deliver(clients);
+  });
 }
 
 void Writer::deliver(Closures closures) {

@@ -25,13 +25,15 @@ Task<Result<std::size_t>> Collector::collect() {
     return !std::all_of(d.extent.nodes.begin(), d.extent.nodes.end(),
                         [this](NodeId node) { return grid_.usable(node); });
   });
+  if (dead.empty()) co_return std::size_t{0};
+  // Their death must not be forgotten with this machine once their shards are gone.
+  HYDRA_CO_CHECK_OK(co_await catalog_.settled(loop_));
   std::map<NodeId, std::vector<ShardId>> shards;
   for (const auto& d : dead)
     for (std::size_t i = 0; i < d.extent.nodes.size(); ++i)
       shards[d.extent.nodes[i]].push_back(d.extent.shard(i));
   for (auto& [node, list] : shards)
     HYDRA_CO_CHECK_OK(co_await grid_.free(node, std::move(list), loop_.after(30 * kSecond)));
-  if (dead.empty()) co_return std::size_t{0};
   std::vector<ExtentId> gone;
   for (const auto& d : dead) gone.push_back(d.extent.id);
   const std::size_t count = gone.size();
