@@ -1,15 +1,32 @@
 #include "base/runtime/sim/seeds.h"
 
 #include <cstdlib>
-#include <numeric>
+
+#include "base/assert.h"
 
 namespace hydra::sim {
 
+namespace {
+std::uint64_t number(const char* name, std::uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 0);
+}
+}  // namespace
+
 std::vector<std::uint64_t> seeds(std::uint64_t count) {
-  if (const char* one = std::getenv("SIM_SEED")) return {std::strtoull(one, nullptr, 0)};
-  if (const char* many = std::getenv("SIM_SEEDS")) count = std::strtoull(many, nullptr, 0);
-  std::vector<std::uint64_t> seeds(count);
-  std::iota(seeds.begin(), seeds.end(), std::uint64_t{1});
+  if (std::getenv("SIM_SEED") != nullptr) return {number("SIM_SEED", 1)};
+  const std::uint64_t from = number("SIM_FROM", 1);
+  const std::uint64_t end = from + number("SIM_SEEDS", count);
+  std::uint64_t first = 0;
+  std::uint64_t step = 1;
+  if (const char* shard = std::getenv("SIM_SHARD")) {
+    char* slash = nullptr;
+    first = std::strtoull(shard, &slash, 10);
+    step = *slash == '/' ? std::strtoull(slash + 1, nullptr, 10) : 0;
+    HYDRA_ASSERT(step > 0 && first < step);
+  }
+  std::vector<std::uint64_t> seeds;
+  for (std::uint64_t seed = from + first; seed < end; seed += step) seeds.push_back(seed);
   return seeds;
 }
 

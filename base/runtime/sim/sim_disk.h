@@ -49,6 +49,13 @@ class SimDisk {
   void clear_injected() { injected_.clear(); }
   // Bit rot: changes every byte of the range, in cache and on the medium. False: no such bytes.
   bool corrupt(const std::string& path, std::uint64_t offset, std::uint64_t length);
+  // What reads would see there. False: the file has no such bytes.
+  bool peek(const std::string& path, std::uint64_t offset, MutableBytes into) const;
+  // Puts these bytes there, in cache and on the medium, behind the back of whoever has it open.
+  // False: the file has no such bytes.
+  bool overwrite(const std::string& path, std::uint64_t offset, ByteView bytes);
+  // Cuts the file off, in cache and on the medium. False: no such file.
+  bool truncate(const std::string& path, std::uint64_t size);
 
   // At once, durable, without latency; directories are made as needed.
   void put(const std::string& path, std::string_view bytes);

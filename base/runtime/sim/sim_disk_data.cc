@@ -118,6 +118,36 @@ bool SimDisk::corrupt(const std::string& path, std::uint64_t offset, std::uint64
   return true;
 }
 
+bool SimDisk::peek(const std::string& path, std::uint64_t offset, MutableBytes into) const {
+  const InodePtr inode = find(path);
+  return inode != nullptr && !inode->directory && read(*inode, offset, into) == into.size();
+}
+
+bool SimDisk::overwrite(const std::string& path, std::uint64_t offset, ByteView bytes) {
+  const InodePtr inode = find(path);
+  if (inode == nullptr || inode->directory || offset + bytes.size() > inode->cached.size)
+    return false;
+  inode->cached.bytes.write(offset, bytes);
+  if (offset < inode->durable.size)
+    inode->durable.bytes.write(
+        offset, bytes.first(std::min<std::uint64_t>(bytes.size(), inode->durable.size - offset)));
+  return true;
+}
+
+bool SimDisk::truncate(const std::string& path, std::uint64_t size) {
+  const InodePtr inode = find(path);
+  if (inode == nullptr || inode->directory) return false;
+  *used_pages_ -= inode->cached.pages.count();
+  for (FileImage* image : {&inode->cached, &inode->durable}) {
+    if (size >= image->size) continue;
+    image->bytes.clear(size, UINT64_MAX - size);
+    image->pages.remove((size + kPageBytes - 1) / kPageBytes, UINT64_MAX / kPageBytes);
+    image->size = size;
+  }
+  *used_pages_ += inode->cached.pages.count();
+  return true;
+}
+
 void SimDisk::lose_power() {
   const std::uint64_t mood = prng_.below(4);
   const bool keep_all = mood == 0;

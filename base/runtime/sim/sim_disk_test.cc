@@ -368,6 +368,24 @@ TEST_F(SimDiskTest, CorruptChangesEveryByteOfTheRangeAndNoOther) {
   EXPECT_FALSE(disk().corrupt("/none", 0, 1));
 }
 
+TEST_F(SimDiskTest, OverwriteAndTruncateReachCacheAndMedium) {
+  start(1);
+  disk().put("/f", std::string(9000, 'a'));
+  EXPECT_TRUE(disk().overwrite("/f", 4090, as_bytes(std::string_view("bcd"))));
+  EXPECT_FALSE(disk().overwrite("/f", 8999, as_bytes(std::string_view("xx"))));
+  std::string seen(5, '\0');
+  EXPECT_TRUE(disk().peek("/f", 4089, std::as_writable_bytes(std::span(seen))));
+  EXPECT_EQ(seen, "abcda");
+  EXPECT_EQ(disk().durable_contents("/f")->substr(4089, 5), "abcda");
+  const std::uint64_t used = disk().used_bytes();
+  EXPECT_TRUE(disk().truncate("/f", 4092));
+  EXPECT_EQ(disk().used_bytes(), used - 2 * 4096);
+  EXPECT_EQ(disk().contents("/f"), std::string(4090, 'a') + "bc");
+  EXPECT_EQ(disk().durable_contents("/f"), disk().contents("/f"));
+  EXPECT_FALSE(disk().peek("/f", 4090, std::as_writable_bytes(std::span(seen))));
+  EXPECT_FALSE(disk().truncate("/none", 0));
+}
+
 TEST_F(SimDiskTest, WriteUnderWayAtACrashIsDoneInAnyPart) {
   std::set<std::size_t> sizes;
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
