@@ -7,6 +7,7 @@
 
 #include "gateway/object/object_store.h"
 #include "gateway/object/segment_format.h"
+#include "gateway/object/segment_rescue.h"
 #include "gateway/object/window_fetch.h"
 
 namespace hydra::object {
@@ -54,10 +55,12 @@ Result<std::deque<Window>> windows_of(const catalog::ReadPlan& plan,
   return windows;
 }
 
+}  // namespace
+
 // Opens sealed segments that arrive as a sequence of views, and cuts the plaintext to the slice.
-class Opener {
+class SegmentOpener {
  public:
-  Opener(const catalog::ReadPlan::Run& run, ByteView key)
+  SegmentOpener(const catalog::ReadPlan::Run& run, ByteView key)
       : body_(run.slice.body),
         aead_(key),
         plain_bytes_(run.body_plain_bytes),
@@ -65,13 +68,16 @@ class Opener {
         end_(run.slice.offset + run.slice.length),
         index_(begin_ / kSegmentBytes) {}
 
-  // Appends to `out` (which has room) what the view completes.
-  Status open(ByteView sealed, Buffer& out) {
+  // Takes from `sealed` and appends to `out` (which has room) what it completes. kCorrupt: the next
+  // segment's tag does not hold; its bytes are taken, too, and open_segment must get the right
+  // ones.
+  Status open(ByteView& sealed, Buffer& out) {
     while (!sealed.empty()) {
       const std::size_t want = sealed_segment_bytes();
       if (held_.empty() && sealed.size() >= want) {
-        HYDRA_CHECK_OK(open_segment(sealed.first(want), out));
+        const ByteView segment = sealed.first(want);
         sealed = sealed.subspan(want);
+        HYDRA_CHECK_OK(open_segment(segment, out));
         continue;
       }
       if (held_.capacity() == 0) held_ = Buffer(kSealedSegmentBytes);
@@ -79,13 +85,14 @@ class Opener {
       held_.append(sealed.first(now));
       sealed = sealed.subspan(now);
       if (held_.size() < want) break;
-      HYDRA_CHECK_OK(open_segment(held_.view(), out));
+      const Status opened = open_segment(held_.view(), out);
       held_.resize(0);
+      HYDRA_CHECK_OK(opened);
     }
     return {};
   }
-
- private:
+  // Which segment comes next.
+  std::uint64_t index() const { return index_; }
   std::size_t sealed_segment_bytes() const {
     const std::uint64_t left = plain_bytes_ - index_ * kSegmentBytes;
     return std::min(left, kSegmentBytes) + kGcmTagBytes;
@@ -95,9 +102,13 @@ class Opener {
     const std::uint64_t plain = sealed.size() - kGcmTagBytes;
     const std::size_t at = out.size();
     out.resize(at + plain);
-    HYDRA_CHECK_OK(aead_.open(segment_nonce(index_),
-                              segment_aad(body_, index_, start + plain == plain_bytes_), sealed,
-                              out.span().subspan(at)));
+    Status opened =
+        aead_.open(segment_nonce(index_), segment_aad(body_, index_, start + plain == plain_bytes_),
+                   sealed, out.span().subspan(at));
+    if (!opened) {
+      out.resize(at);
+      return opened;
+    }
     const std::uint64_t skip = begin_ > start ? begin_ - start : 0;
     const std::uint64_t stop = std::min(plain, end_ - start);
     if (skip > 0) std::memmove(out.data() + at, out.data() + at + skip, stop - skip);
@@ -106,6 +117,7 @@ class Opener {
     return {};
   }
 
+ private:
   BodyId body_;
   Aead aead_;
   std::uint64_t plain_bytes_;
@@ -114,7 +126,22 @@ class Opener {
   Buffer held_;
 };
 
-}  // namespace
+// The next segment's tag does not hold: looks for shards that give one whose tag does.
+Task<Status> ObjectStore::rescue_next(const catalog::ReadPlan& plan,
+                                      const catalog::ReadPlan::Run& run, SegmentOpener& opener,
+                                      Buffer& plain) {
+  const std::uint64_t begin = opener.index() * kSealedSegmentBytes;
+  HYDRA_CO_TRY(const auto windows,
+               windows_of(plan, run, begin, begin + opener.sealed_segment_bytes()));
+  std::vector<SegmentPart> parts;
+  for (const Window& window : windows)
+    parts.push_back({window.extent, window.offset, window.length});
+  HYDRA_CO_CHECK_OK(co_await rescue_segment(
+      loop_, grid_, options_.read_timeout, std::move(parts),
+      [&](ByteView sealed) { return opener.open_segment(sealed, plain).has_value(); }));
+  ++counters_.rescued_segments;
+  co_return Status();
+}
 
 Task<Status> ObjectStore::send(const catalog::ReadPlan& plan, ByteSink& sink) {
   for (const auto& run : plan.runs) HYDRA_CO_CHECK_OK(co_await send_run(plan, run, sink));
@@ -124,7 +151,7 @@ Task<Status> ObjectStore::send(const catalog::ReadPlan& plan, ByteSink& sink) {
 Task<Status> ObjectStore::send_run(const catalog::ReadPlan& plan, const catalog::ReadPlan::Run& run,
                                    ByteSink& sink) {
   HYDRA_CO_TRY(DataKey key, keys_.unwrap(run.slice.body, run.slice.key));
-  Opener opener(run, key);
+  SegmentOpener opener(run, key);
   secure_clear(key);
   const std::uint64_t first = run.slice.offset / kSegmentBytes;
   const std::uint64_t last = (run.slice.offset + run.slice.length - 1) / kSegmentBytes;
@@ -158,7 +185,13 @@ Task<Status> ObjectStore::send_run(const catalog::ReadPlan& plan, const catalog:
     counters_.hedged_reads += fetch->hedged();
     counters_.degraded_reads += fetch->degraded();
     plain.resize(0);
-    for (ByteView view : fetch->views()) HYDRA_CO_CHECK_OK(opener.open(view, plain));
+    for (ByteView view : fetch->views())
+      while (!view.empty()) {
+        Status opened = opener.open(view, plain);
+        if (!opened && opened.error().code == Code::kCorrupt)
+          opened = co_await rescue_next(plan, run, opener, plain);
+        HYDRA_CO_CHECK_OK(std::move(opened));
+      }
     fetch.reset();
     if (!plain.empty()) HYDRA_CO_CHECK_OK(co_await sink.write(plain.view()));
   }

@@ -60,9 +60,12 @@ class StoredBody {
 struct StoreCounters {
   std::uint64_t reads = 0;  // windows fetched
   std::uint64_t hedged_reads = 0;
-  std::uint64_t degraded_reads = 0;   // windows that were decoded from parity
-  std::uint64_t degraded_writes = 0;  // extents committed with missing shards or a smaller k
+  std::uint64_t degraded_reads = 0;    // windows that were decoded from parity
+  std::uint64_t rescued_segments = 0;  // whose shards all had whole checksums and a wrong tag
+  std::uint64_t degraded_writes = 0;   // extents committed with missing shards or a smaller k
 };
+
+class SegmentOpener;
 
 class ObjectStore {
  public:
@@ -77,8 +80,7 @@ class ObjectStore {
   // Commits a received body with its version or part; frees its shards when the catalog refuses.
   // Returns the id of the version that was made.
   Task<Result<std::string>> commit_object(catalog::BucketId bucket, catalog::Version version,
-                                          StoredBody body,
-                                          catalog::Preconditions preconditions);
+                                          StoredBody body, catalog::Preconditions preconditions);
   Task<Status> commit_part(catalog::Upload upload, catalog::Part part, StoredBody body);
 
   // Writes what the plan covers to `sink`, in order. kCorrupt, kUnavailable when more than m shards
@@ -98,6 +100,8 @@ class ObjectStore {
   Task<Status> receive_body(ByteSource& source, std::uint64_t length, StoredBody& stored);
   Task<Status> send_run(const catalog::ReadPlan& plan, const catalog::ReadPlan::Run& run,
                         ByteSink& sink);
+  Task<Status> rescue_next(const catalog::ReadPlan& plan, const catalog::ReadPlan::Run& run,
+                           SegmentOpener& opener, Buffer& plain);
 
   Loop& loop_;
   agent::Grid& grid_;
