@@ -101,6 +101,17 @@ TEST_F(StoreSpaceTest, FullDiskIsNoSpaceNotDamage) {
   for (std::uint64_t i = count - 10; i < count; ++i) expect_content(i, 50'000);
 }
 
+TEST_F(StoreSpaceTest, SpaceThatOthersGiveBackIsSeenThoughNothingWasWritten) {
+  options_.capacity_bytes = 0;
+  process_.disk().faults().capacity_bytes = 12u << 20;
+  open();
+  EXPECT_GT(fill(0, 50'000), 100u);
+  process_.disk().faults().capacity_bytes = 24u << 20;
+  EXPECT_EQ(fill(1'000, 50'000), 0u) << "not looked at yet";
+  settle();
+  EXPECT_GT(fill(1'000, 50'000), 100u);
+}
+
 TEST_F(StoreSpaceTest, DeadLogsAreUnlinked) {
   open();
   const std::uint64_t count = fill(0, 100'000);

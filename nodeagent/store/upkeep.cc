@@ -122,7 +122,11 @@ Task<void> run_upkeep(CorePtr core) {
     co_await core->wake_upkeep.wait(core->loop.after(core->options.checkpoint_interval));
     core->wake_upkeep.reset();
     if (core->closed) break;
-    if (core->index.changes() == 0 && core->logs.bytes_written() == core->checkpoint_at) continue;
+    if (core->index.changes() == 0 && core->logs.bytes_written() == core->checkpoint_at) {
+      // A store that refuses everything because others filled the device must see that they left.
+      co_await core->logs.refresh_space();
+      continue;
+    }
     // A failure keeps the changes in memory for the next round, or has fenced the store.
     const Status done = co_await checkpoint(core, false);
     if (done) co_await compact_emptiest_log(core);
