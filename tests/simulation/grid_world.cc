@@ -12,7 +12,6 @@ namespace {
 
 constexpr const char* kGridAddress = "unix:/run/hydra/grid";
 constexpr const char* kCatalogDirectory = "/var/lib/hydra/catalog";
-constexpr const char* kStoreDirectory = "/var/lib/hydra/store";
 constexpr Nanos kBootRetry = kSecond;  // as a service manager would
 constexpr Nanos kPoll = 20 * kMillisecond;
 constexpr Nanos kTaskLimit = 600 * kSecond;
@@ -78,6 +77,8 @@ GridWorld::~GridWorld() {
 }
 
 bool GridWorld::start() {
+  clients_process_ = &simulation.add_process("clients");
+  clients_process_->add_loop();
   gateway_process_ = &simulation.add_process("gateway");
   for (std::size_t i = 0; i < options_.workers; ++i) gateway_process_->add_loop();
   gateway_process_->set_boot([this](sim::Process& process) { boot_gateway(process); });
@@ -181,10 +182,18 @@ bool GridWorld::usable(std::size_t index) {
   return true;
 }
 
+bool GridWorld::known_to_be_away(std::size_t index) {
+  const NodeId node = node_id(index);
+  if (node == 0) return false;
+  for (const auto& worker : gateway_->workers())
+    if (worker->grid.usable(node)) return false;
+  return true;
+}
+
 bool GridWorld::all_usable() {
   if (gateway_ == nullptr) return false;
   for (std::size_t i = 0; i < agents(); ++i)
-    if (!usable(i)) return false;
+    if (!usable(i) && !sick_.contains(i)) return false;
   return gateway_->board().current() != nullptr;
 }
 

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -40,11 +41,18 @@ class GridWorld {
   std::size_t agents() const { return options_.agents; }
   // The number the catalog gave it; 0 before its first join.
   NodeId node_id(std::size_t index);
-  // Whether every worker can use this agent, or all of them.
+  // Whether every worker can use this agent, or all of them but the sick.
   bool usable(std::size_t index);
   bool all_usable();
+  // Whether no worker takes it for usable any more.
+  bool known_to_be_away(std::size_t index);
+  // Agents whose devices lose or change what they hold: nothing is expected of them.
+  std::set<std::size_t>& sick() { return sick_; }
+  // The host of the clients of the S3 service.
+  sim::Process& clients_process() { return *clients_process_; }
   catalog::BucketId bucket() const { return bucket_; }
   static constexpr const char* kBucketName = "bucket";
+  static constexpr const char* kStoreDirectory = "/var/lib/hydra/store";
   // Where the S3 service of each worker listens.
   std::vector<std::string> s3_addresses() const;
 
@@ -73,6 +81,8 @@ class GridWorld {
   WorldOptions options_;
   std::shared_ptr<const s3::CredentialStore> credentials_;
   sim::Process* gateway_process_ = nullptr;
+  sim::Process* clients_process_ = nullptr;
+  std::set<std::size_t> sick_;
   std::vector<sim::Process*> agent_processes_;
   Gateway* gateway_ = nullptr;
   std::vector<agent::Agent*> agents_;

@@ -4,9 +4,25 @@
 
 namespace hydra::gridsim {
 
+namespace {
+// Two clocks are never further apart than signatures allow: 15 minutes.
+constexpr Nanos kMostClockShift = 7 * 60 * kSecond;
+constexpr Nanos kAgentClockShift = 400 * 24 * 3600 * kSecond;
+}  // namespace
+
 void Nemesis::start() {
   active_ = true;
+  choose_sick();
   later(prng_.in(options_.pause), [this] { harm(); });
+}
+
+void Nemesis::choose_sick() {
+  if (options_.most_sick == 0 || !prng_.chance(options_.sick_at_all)) return;
+  for (auto count = prng_.between(1, options_.most_sick); count > 0; --count) {
+    const std::size_t index = prng_.below(world_.agents());
+    if (world_.sick().insert(index).second)
+      world_.model.note(world_.agent_process(index).name() + " has a sick device");
+  }
 }
 
 void Nemesis::later(Nanos duration, std::function<void()> fn) {
@@ -30,6 +46,7 @@ void Nemesis::stop() {
   for (std::size_t i = 0; i < world_.agents(); ++i) {
     world_.agent_process(i).disk().set_slow(1);
     world_.agent_process(i).disk().faults() = faults.disk;
+    repair_device(world_.agent_process(i));
     start_process(world_.agent_process(i));
     harmed_[i] = false;
   }
@@ -59,20 +76,26 @@ void Nemesis::black_out(Nanos duration) {
   take_down(world_.gateway_process(), true, duration + prng_.in({0, kSecond}));
 }
 
-// An agent that is not usable yet after its last harm counts as harmed.
+// An agent that is not usable yet after its last harm counts as harmed; the sick count always.
 bool Nemesis::may_harm(std::size_t index) {
-  std::size_t harmed = 0;
+  if (harmed_[index]) return false;
+  if (world_.sick().contains(index)) return true;
+  std::size_t harmed = world_.sick().size();
   for (std::size_t i = 0; i < world_.agents(); ++i)
-    if (i != index) harmed += harmed_[i] || !world_.usable(i);
-  return harmed < options_.most_agents_at_once && !harmed_[index];
+    if (i != index && !world_.sick().contains(i)) harmed += harmed_[i] || !world_.usable(i);
+  return harmed < options_.most_agents_at_once;
 }
 
 void Nemesis::harm() {
   if (!active_) return;
   later(prng_.in(options_.pause), [this] { harm(); });
+  for (const std::size_t index : world_.sick()) worsen(index);
   const auto dice = prng_.below(20);
   const std::size_t index = prng_.below(world_.agents());
-  if (dice < 3 && options_.harm_gateway) {
+  if (dice == 19) {
+    ++harms_;
+    shift_clock();
+  } else if (dice < 3 && options_.harm_gateway) {
     ++harms_;
     harm_gateway();
   } else if (dice == 3 && options_.blackouts) {
@@ -97,23 +120,27 @@ void Nemesis::harm_gateway() {
 
 void Nemesis::harm_agent(std::size_t index) {
   sim::Process& process = world_.agent_process(index);
-  sim::Network& network = world_.simulation.network();
   const Nanos duration = prng_.in({50 * kMillisecond, 20 * kSecond});
-  const auto kind = prng_.below(9);
   harmed_[index] = true;
   later(duration, [this, index] { harmed_[index] = false; });
-  if (kind < 4) {
+  const auto kind = prng_.below(12);
+  if (kind < 4)
     take_down(process, kind < 2, duration);
-    return;
-  }
+  else if (kind < 7)
+    harm_device(index, duration);
+  else
+    harm_link(process, prng_.below(7), duration);
+}
+
+void Nemesis::harm_link(sim::Process& process, std::uint64_t kind, Nanos duration) {
+  sim::Network& network = world_.simulation.network();
   const std::string what[] = {"is cut off",          "is not heard", "hears nothing",
                               "has a slow disk",     "is far away",  "is stopped",
                               "has its links broken"};
-  const auto other = prng_.below(7);
   world_.model.note(
-      fmt::format("{} {} for {} ms", process.name(), what[other], duration / kMillisecond));
+      fmt::format("{} {} for {} ms", process.name(), what[kind], duration / kMillisecond));
   const auto heal = [&network, &process] { network.heal(process.name(), "gateway"); };
-  switch (other) {
+  switch (kind) {
     case 0:
       network.partition(process.name(), "gateway");
       later(duration, heal);
@@ -140,6 +167,70 @@ void Nemesis::harm_agent(std::size_t index) {
     default:
       network.break_connections(process.name(), "gateway");
   }
+}
+
+void Nemesis::harm_device(std::size_t index, Nanos duration) {
+  sim::Process& process = world_.agent_process(index);
+  sim::SimDisk& disk = process.disk();
+  const std::string store = GridWorld::kStoreDirectory;
+  const auto kind = prng_.below(3);
+  if (kind == 0) {
+    world_.model.note(
+        fmt::format("{} has a full device for {} ms", process.name(), duration / kMillisecond));
+    const std::uint64_t before = disk.faults().capacity_bytes;
+    disk.faults().capacity_bytes = disk.used_bytes();
+    later(duration, [&disk, before] { disk.faults().capacity_bytes = before; });
+    return;
+  }
+  world_.model.note(fmt::format("{} fails a {}", process.name(), kind == 1 ? "write" : "sync"));
+  disk.inject(store + "/logs",
+              kind == 1 ? sim::DiskFault::kWriteError : sim::DiskFault::kSyncError);
+  later(duration, [this, &process] { repair_device(process); });
+}
+
+// The operator takes a fenced device back; its process starts anew.
+void Nemesis::repair_device(sim::Process& process) {
+  process.disk().clear_injected();
+  if (!process.disk().erase(std::string(GridWorld::kStoreDirectory) + "/fenced")) return;
+  world_.model.note(process.name() + " takes its device back");
+  if (process.running()) process.crash();
+  start_process(process);
+}
+
+void Nemesis::worsen(std::size_t index) {
+  sim::SimDisk& disk = world_.agent_process(index).disk();
+  sim::DiskFaults& faults = disk.faults();
+  const auto rarely = [&] { return prng_.chance(0.3) ? 1.0 / double(prng_.between(3, 100)) : 0; };
+  faults.read_error = rarely();
+  faults.lost_write = rarely();
+  faults.misdirected_write = rarely();
+  if (prng_.chance(0.5)) rot(disk);
+}
+
+// Changes some bytes where some are.
+void Nemesis::rot(sim::SimDisk& disk) {
+  const auto logs = disk.files(std::string(GridWorld::kStoreDirectory) + "/logs");
+  if (logs.empty()) return;
+  const std::string& log = logs[prng_.below(logs.size())];
+  for (int attempt = 0; attempt < 50; ++attempt) {
+    const std::uint64_t at = prng_.below(2u << 20);
+    std::byte there{};
+    if (!disk.peek(log, at, {&there, 1}) || there == std::byte{0}) continue;
+    disk.corrupt(log, at, 1);
+    return;
+  }
+}
+
+void Nemesis::shift_clock() {
+  const std::size_t index = prng_.below(world_.agents() + 2);
+  const bool is_agent = index < world_.agents();
+  sim::Process& process = is_agent                   ? world_.agent_process(index)
+                          : index == world_.agents() ? world_.gateway_process()
+                                                     : world_.clients_process();
+  const Nanos most = is_agent ? kAgentClockShift : kMostClockShift;
+  const Nanos skew = prng_.in({-most, most});
+  world_.model.note(fmt::format("the clock of {} jumps to {} s", process.name(), skew / kSecond));
+  process.set_clock_skew(skew);
 }
 
 }  // namespace hydra::gridsim

@@ -1,6 +1,10 @@
 // Nemesis: harms the grid at random moments, decided by the seed, and makes it whole again.
 //
 // It runs outside every process, as an operator, a power cut or a broken switch would.
+//
+// Some agents may be sick: their devices lose, change or refuse what they should hold. Among at
+// most m failures they count all the time; the others' failures end, and leave what was durable as
+// it is.
 #pragma once
 
 #include <map>
@@ -15,6 +19,8 @@ struct NemesisOptions {
   sim::Range pause{300 * kMillisecond, 6 * kSecond};  // between two harms
   bool harm_gateway = true;
   bool blackouts = false;  // power cuts of everything at once
+  std::size_t most_sick = 0;
+  double sick_at_all = 0.5;  // chance that any is
 };
 
 class Nemesis {
@@ -34,8 +40,17 @@ class Nemesis {
  private:
   void harm();
   void harm_agent(std::size_t index);
+  void harm_link(sim::Process& process, std::uint64_t kind, Nanos duration);
+  // A device that is full, or fails a write or a sync and is fenced until an operator has looked.
+  void harm_device(std::size_t index, Nanos duration);
+  void repair_device(sim::Process& process);
+  // A sick device: bit rot, lost and misdirected writes, reads that fail.
+  void worsen(std::size_t index);
+  void rot(sim::SimDisk& disk);
+  void shift_clock();
   void harm_gateway();
   bool may_harm(std::size_t index);
+  void choose_sick();
   // Ends the harm of an agent.
   void later(Nanos duration, std::function<void()> fn);
   void start_process(sim::Process& process);

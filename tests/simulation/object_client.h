@@ -28,6 +28,8 @@ struct ClientOptions {
 
 struct ClientCounters {
   std::uint64_t puts = 0, gets = 0, deletes = 0, copies = 0, uploads = 0, lists = 0, failures = 0;
+  std::uint64_t turns =
+      0;  // of those puts and deletes, by clients that replace what they have read
 };
 
 // Keys that meet each other in listings: short ones, folders, long ones beyond the key-value

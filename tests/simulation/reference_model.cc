@@ -167,7 +167,8 @@ Register::Apply ReferenceModel::apply() const {
   return [this](const Request& request, ValueId current) -> std::pair<Outcome, ValueId> {
     if (request.kind == Request::Kind::kRead) return {current, current};
     if (request.if_match) {
-      if (current == kAbsent) return {kNoSuchKey, current};
+      if (current == kAbsent && request.outcome_tells_existence) return {kNoSuchKey, current};
+      if (current == kAbsent) return {kDone, current};  // of a delete
       if (*request.if_match != "*" && *request.if_match != values_[current].etag)
         return {kPreconditionFailed, current};
     }

@@ -68,11 +68,13 @@ Task<void> S3Client::run(S3Client* self) {
 
 Task<void> S3Client::step() {
   const auto dice = prng_.below(100);
-  if (dice < 40) return put(pick_key());
-  if (dice < 65) return get(pick_key(), false);
-  if (dice < 70) return get(pick_key(), true);
-  if (dice < 82) return remove(pick_key());
-  if (dice < 92) return copy(pick_key(), pick_key());
+  if (dice < 27) return put(pick_key());
+  if (dice < 47) return get(pick_key(), false);
+  if (dice < 51) return get(pick_key(), true);
+  if (dice < 60) return remove(pick_key());
+  if (dice < 66) return copy(pick_key(), pick_key());
+  if (dice < 80) return take_turn(options_.keys.front());
+  if (dice < 94) return upload(pick_key());
   return list();
 }
 
@@ -112,7 +114,8 @@ std::string S3Client::signed_head(const std::string& method, const std::string& 
   head += fmt::format(
       "authorization: AWS4-HMAC-SHA256 Credential={}/{}, SignedHeaders={}, Signature={}\r\n",
       kAccessKey, scope.text(), names, signature);
-  if (!body.empty() || method == "PUT") head += fmt::format("content-length: {}\r\n", body.size());
+  if (!body.empty() || method == "PUT" || method == "POST")
+    head += fmt::format("content-length: {}\r\n", body.size());
   return head + "\r\n";
 }
 
@@ -195,9 +198,24 @@ void S3Client::end(Attempt& attempt, const Result<S3Answer>& answer) {
   if (status == 412) return attempt.finish(kPreconditionFailed);
   if (status == 404) return attempt.finish(kNoSuchKey);
   ++counters_.failures;
-  if (status != 409 && status != 503 && status != 507)
+  // 400 also says that the client, cut off, was too slow.
+  const bool too_slow = status == 400 && answer->body.find("RequestTimeout") != std::string::npos;
+  if (status != 409 && status != 503 && status != 507 && !too_slow)
     model_.violation(fmt::format("{}: answer {}: {}", name_, status, answer->body));
   attempt.never_happened(fmt::format("{} {}", status, answer->body));
+}
+
+void S3Client::pick_conditions(const std::string& key, Request& request, Fields& fields) {
+  const auto found = model_.keys().find(key);
+  const ValueId likely =
+      found == model_.keys().end() ? kAbsent : *found->second.possible().rbegin();
+  if (likely == kAbsent || prng_.chance(0.3)) {
+    request.if_absent = true;
+    fields.emplace_back("if-none-match", "*");
+  } else {
+    request.if_match = model_.value(likely).etag;
+    fields.emplace_back("if-match", "\"" + *request.if_match + "\"");
+  }
 }
 
 Task<void> S3Client::put(std::string key) {
@@ -205,16 +223,119 @@ Task<void> S3Client::put(std::string key) {
   const std::string etag = hex_encode(digest_of(DigestKind::kMd5, as_bytes(*bytes)));
   Request request{.kind = Request::Kind::kPut, .value = model_.intern(etag, bytes)};
   Fields fields;
-  if (prng_.chance(0.2)) {
-    request.if_absent = true;
-    fields.emplace_back("if-none-match", "*");
-  }
+  if (prng_.chance(0.3)) pick_conditions(key, request, fields);
   Attempt attempt = model_.begin(key, std::move(request), name_);
   const auto answer = co_await exchange("PUT", target_of(key), std::move(fields), bytes);
   ++counters_.puts;
   if (answer && answer->status == 200 && answer->etag() != etag)
     model_.violation(key + ": wrong etag of a put");
   end(attempt, answer);
+}
+
+Task<void> S3Client::take_turn(std::string key) {
+  Attempt read = model_.begin(key, {}, name_ + " takes its turn:");
+  const auto head = co_await exchange("HEAD", target_of(key), {}, nullptr);
+  if (!head || (head->status != 200 && head->status != 404)) co_return;
+  Request request{.kind = Request::Kind::kPut};
+  Fields fields;
+  if (head->status == 404) {
+    read.finish(kAbsent);
+    request.if_absent = true;
+    fields.emplace_back("if-none-match", "*");
+  } else {
+    const auto value = value_of(key, *head);
+    if (!value) co_return;
+    read.finish(*value);
+    request.if_match = head->etag();
+    fields.emplace_back("if-match", "\"" + head->etag() + "\"");
+    if (prng_.chance(0.2)) {
+      request.kind = Request::Kind::kDelete;
+      request.outcome_tells_existence = false;
+    }
+  }
+  std::shared_ptr<const std::string> bytes;
+  if (request.kind == Request::Kind::kPut) {
+    bytes = random_bytes(prng_.next(), prng_.between(16, 64));
+    request.value = model_.intern(hex_encode(digest_of(DigestKind::kMd5, as_bytes(*bytes))), bytes);
+  }
+  ++(bytes ? counters_.puts : counters_.deletes);
+  ++counters_.turns;
+  Attempt attempt = model_.begin(key, std::move(request), name_ + " takes its turn:");
+  end(attempt,
+      co_await exchange(bytes ? "PUT" : "DELETE", target_of(key), std::move(fields), bytes));
+}
+
+// The part's etag; nullopt when it is not stored after several attempts.
+Task<std::optional<std::string>> S3Client::send_part(const std::string& target,
+                                                     std::shared_ptr<const std::string> bytes) {
+  for (int attempt = 0; attempt < 5; ++attempt) {
+    const auto answer = co_await exchange("PUT", target, {}, bytes);
+    if (answer && answer->status == 200) co_return answer->etag();
+    if (answer && answer->status == 404) co_return std::nullopt;
+    co_await sleep_for(loop_, prng_.in({100 * kMillisecond, 2 * kSecond}));
+  }
+  co_return std::nullopt;
+}
+
+Task<void> S3Client::upload(std::string key) {
+  const auto started = co_await exchange("POST", target_of(key) + "?uploads=", {}, nullptr);
+  if (!started || started->status != 200 || !started->end) co_return;
+  const std::size_t begin = started->body.find("<UploadId>") + 10;
+  const std::string id = started->body.substr(begin, started->body.find('<', begin) - begin);
+  const auto whole = std::make_shared<std::string>();
+  std::string document = "<CompleteMultipartUpload>";
+  std::string digests;
+  // Every part but the last has 5 MiB, so that two are rare.
+  const int parts = prng_.chance(0.02) ? 2 : 1;
+  for (int number = 1; number <= parts; ++number) {
+    const std::size_t size =
+        number < parts ? 5u << 20 : pick_body_bytes(prng_, options_.most_bytes);
+    const auto bytes = random_bytes(prng_.next(), size);
+    const auto etag = co_await send_part(
+        fmt::format("{}?partNumber={}&uploadId={}", target_of(key), number, id), bytes);
+    if (!etag) co_return;
+    const std::string md5 = digest_of(DigestKind::kMd5, as_bytes(*bytes));
+    if (*etag != hex_encode(md5)) model_.violation(key + ": wrong etag of a part");
+    *whole += *bytes;
+    digests += md5;
+    document +=
+        fmt::format("<Part><PartNumber>{}</PartNumber><ETag>{}</ETag></Part>", number, *etag);
+    if (prng_.chance(0.3)) co_await sleep_for(loop_, prng_.in({0, 3 * kSecond}));
+  }
+  const std::string target = target_of(key) + "?uploadId=" + id;
+  if (prng_.chance(0.1)) {
+    (void)co_await exchange("DELETE", target, {}, nullptr);
+    co_return;
+  }
+  const std::string etag =
+      fmt::format("{}-{}", hex_encode(digest_of(DigestKind::kMd5, as_bytes(digests))), parts);
+  Request request{.kind = Request::Kind::kPut, .value = model_.intern(etag, whole)};
+  Fields fields;
+  if (prng_.chance(0.3)) pick_conditions(key, request, fields);
+  co_await complete(key, target, document + "</CompleteMultipartUpload>", std::move(request),
+                    std::move(fields));
+}
+
+// An answer that was lost is asked for again: a completion that is repeated changes nothing.
+Task<void> S3Client::complete(std::string key, std::string target, std::string document,
+                              Request request, Fields fields) {
+  const auto body = std::make_shared<const std::string>(std::move(document));
+  const std::string etag = model_.value(request.value).etag;
+  Attempt attempt = model_.begin(key, std::move(request), name_ + " completes an upload");
+  bool in_doubt = false;
+  for (int tries = 0; tries < 5; ++tries) {
+    const auto answer = co_await exchange("POST", target, fields, body);
+    if (answer && answer->status == 200) {
+      ++counters_.uploads;
+      if (answer->end && answer->body.find(etag) == std::string::npos)
+        model_.violation(key + ": wrong etag of a completed upload");
+      co_return attempt.finish(kDone);
+    }
+    if (answer && !in_doubt && answer->status != 500) co_return end(attempt, answer);
+    if (answer && answer->status != 500 && answer->status != 503) co_return;
+    in_doubt = true;
+    co_await sleep_for(loop_, prng_.in({100 * kMillisecond, 2 * kSecond}));
+  }
 }
 
 std::optional<ValueId> S3Client::value_of(const std::string& key, const S3Answer& answer) {
@@ -244,9 +365,15 @@ Task<void> S3Client::get(std::string key, bool head) {
 }
 
 Task<void> S3Client::remove(std::string key) {
-  Attempt attempt =
-      model_.begin(key, {.kind = Request::Kind::kDelete, .outcome_tells_existence = false}, name_);
-  const auto answer = co_await exchange("DELETE", target_of(key), {}, nullptr);
+  Request request{.kind = Request::Kind::kDelete, .outcome_tells_existence = false};
+  Fields fields;
+  if (prng_.chance(0.3)) {
+    pick_conditions(key, request, fields);
+    if (request.if_absent) fields.clear();
+    request.if_absent = false;
+  }
+  Attempt attempt = model_.begin(key, std::move(request), name_);
+  const auto answer = co_await exchange("DELETE", target_of(key), std::move(fields), nullptr);
   ++counters_.deletes;
   end(attempt, answer);
 }

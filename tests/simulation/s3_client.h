@@ -47,6 +47,15 @@ class S3Client {
   using Fields = std::vector<std::pair<std::string, std::string>>;
   Task<void> step();
   Task<void> put(std::string key);
+  // Takes turns with the others on one small object: reads it and replaces what it read, or removes
+  // that, or makes it where there is none. Every value is written once.
+  Task<void> take_turn(std::string key);
+  // Goes on through the loss of the gateway in the middle, as clients do.
+  Task<void> upload(std::string key);
+  Task<std::optional<std::string>> send_part(const std::string& target,
+                                             std::shared_ptr<const std::string> bytes);
+  Task<void> complete(std::string key, std::string target, std::string document, Request request,
+                      Fields fields);
   Task<void> get(std::string key, bool head);
   Task<void> remove(std::string key);
   Task<void> copy(std::string from, std::string to);
@@ -63,6 +72,8 @@ class S3Client {
 
   std::string target_of(const std::string& key) const;
   const std::string& pick_key() { return options_.keys[prng_.below(options_.keys.size())]; }
+  // A condition of a write, in the words of the model and of HTTP.
+  void pick_conditions(const std::string& key, Request& request, Fields& fields);
   // Ends the attempt to change something.
   void end(Attempt& attempt, const Result<S3Answer>& answer);
   std::optional<ValueId> value_of(const std::string& key, const S3Answer& answer);

@@ -1,8 +1,6 @@
 // What must hold in a grid where nothing is harmed and nobody works any more.
 #pragma once
 
-#include <set>
-
 #include "tests/simulation/grid_world.h"
 #include "tests/simulation/object_client.h"
 
@@ -15,8 +13,9 @@ struct SettledCounts {
 // Aborts what uploads are left, then checks, and tells the model of each violation:
 // every key reads as a value that it may hold, by each worker, bit for bit; the listing is the
 // same; every shard that the catalog counts on is on its node and whole; the catalog's counters
-// equal a recount of its rows; dead extents are freed.
+// equal a recount of its rows; dead extents are freed. Of sick agents nothing is expected. With
+// `safe_only` a read may fail, and shards may be lost.
 SettledCounts check_settled(GridWorld& world, const std::vector<std::string>& keys,
-                            const std::set<std::size_t>& sick_agents = {});
+                            bool safe_only = false);
 
 }  // namespace hydra::gridsim

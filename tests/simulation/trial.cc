@@ -42,6 +42,8 @@ class Trial {
     if (!world_->start()) return fail("the grid does not come up");
     make_clients();
     start_clients(*world_->gateway());
+    for (const auto& client : s3_clients_)
+      world_->clients_process().loop().spawn(S3Client::run(client.get()));
     if (options_.prepare) options_.prepare(*world_);
     nemesis_->start();
     world_->simulation.run_until([this] { return world_->model.failed(); },
@@ -55,7 +57,8 @@ class Trial {
     for (const auto& client : s3_clients_) client->stop();
     if (!world_->run_until([this] { return idle(); }, 300 * kSecond))
       return fail("clients do not come to an end");
-    if (options_.work_without > 0 && !work_without(options_.work_without)) return;
+    const std::size_t sick = world_->sick().size();
+    if (options_.work_without > sick && !work_without(options_.work_without - sick)) return;
     if (prng_.chance(options_.final_blackout)) {
       nemesis_->black_out(kSecond);
       world_->simulation.run_for(3 * kSecond);
@@ -63,7 +66,7 @@ class Trial {
     if (!world_->run_until([this] { return world_->all_usable(); }, 120 * kSecond))
       return fail("the grid does not come back");
     world_->model.settle();
-    result_.settled = check_settled(*world_, keys_);
+    result_.settled = check_settled(*world_, keys_, options_.safe_only);
   }
 
   void make_clients() {
@@ -72,6 +75,10 @@ class Trial {
     for (std::size_t i = 0; i < options_.object_clients; ++i)
       clients_.push_back(std::make_unique<ObjectClient>(
           world_->model, world_->bucket(), prng_.next(), fmt::format("client {}", i), client));
+    for (std::size_t i = 0; i < options_.s3_clients; ++i)
+      s3_clients_.push_back(std::make_unique<S3Client>(
+          world_->model, world_->clients_process().loop(), GridWorld::kBucketName, prng_.next(),
+          fmt::format("S3 client {}", i), world_->s3_addresses(), client));
   }
 
   void start_clients(Gateway& gateway) {
@@ -96,13 +103,14 @@ class Trial {
   bool work_without(std::size_t count) {
     std::vector<std::size_t> order;
     for (std::size_t i = 0; i < world_->agents(); ++i)
-      order.insert(order.begin() + static_cast<std::ptrdiff_t>(prng_.below(i + 1)), i);
+      if (!world_->sick().contains(i))
+        order.insert(order.begin() + static_cast<std::ptrdiff_t>(prng_.below(order.size() + 1)), i);
     order.resize(count);
     for (const std::size_t index : order)
       nemesis_->take_down(world_->agent_process(index), prng_.chance(0.5), 60 * kSecond);
     const bool known = world_->run_until([&] {
       for (const std::size_t index : order)
-        if (world_->usable(index)) return false;
+        if (!world_->known_to_be_away(index)) return false;
       return true;
     });
     if (!known) return fail("agents that are away are taken for usable"), false;
@@ -130,8 +138,10 @@ class Trial {
     }
   }
 
-  // Whether every extent of the object has k recorded shards on nodes that are there.
+  // Whether every extent of the object has k recorded shards on sound nodes that are there.
   bool readable(Gateway::Worker& worker, const std::string& key) {
+    std::set<NodeId> sick;
+    for (const std::size_t index : world_->sick()) sick.insert(world_->node_id(index));
     const auto found = worker.store.catalog().object_and_plan(
         world_->bucket(), key, [](const catalog::Version& version) {
           return std::optional(std::pair<std::uint64_t, std::uint64_t>(0, version.bytes));
@@ -140,7 +150,8 @@ class Trial {
     for (const auto& extent : found->second.extents) {
       int there = 0;
       for (std::size_t i = 0; i < extent.nodes.size(); ++i)
-        there += (extent.missing >> i & 1) == 0 && worker.grid.usable(extent.nodes[i]);
+        there += (extent.missing >> i & 1) == 0 && worker.grid.usable(extent.nodes[i]) &&
+                 !sick.contains(extent.nodes[i]);
       if (there < extent.profile.k) return false;
     }
     return true;
@@ -158,6 +169,7 @@ class Trial {
     sum.uploads += more.uploads;
     sum.lists += more.lists;
     sum.failures += more.failures;
+    sum.turns += more.turns;
   }
 
   std::uint64_t seed_;
@@ -180,12 +192,13 @@ TrialResult run_trial(std::uint64_t seed, const TrialOptions& options) {
 
 std::string TrialResult::summary() const {
   return fmt::format(
-      "{} events, {} operations ({} puts, {} gets, {} deletes, {} copies, {} uploads, {} lists; {} "
+      "{} events, {} operations ({} puts, {} gets, {} deletes, {} copies, {} uploads, {} lists, {} "
+      "turns; {} "
       "failed), {} harms; "
       "{} objects, {} extents, {} shards, {} missing, {} orphans; at most {} states",
       events, operations, clients.puts, clients.gets, clients.deletes, clients.copies,
-      clients.uploads, clients.lists, clients.failures, harms, settled.objects, settled.extents,
-      settled.shards, settled.missing, settled.orphans, most_states);
+      clients.uploads, clients.lists, clients.turns, clients.failures, harms, settled.objects,
+      settled.extents, settled.shards, settled.missing, settled.orphans, most_states);
 }
 
 }  // namespace hydra::gridsim

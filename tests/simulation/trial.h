@@ -18,6 +18,8 @@ struct TrialOptions {
   std::size_t s3_clients = 2;
   std::size_t most_keys = 12;
   NemesisOptions nemesis;
+  // Only what was told is checked, not that all is there: more may be lost than can be.
+  bool safe_only = false;
   // After the harm: takes so many agents away, and expects that work goes on.
   std::size_t work_without = 0;
   double final_blackout = 0.5;  // chance of a power cut of everything before the last look
