@@ -46,6 +46,12 @@ def wait_for(condition, what, seconds=PATIENCE_S):
         time.sleep(0.05)
 
 
+def exports(settings):
+    """Lines of a shell script that override settings by their path in the YAML."""
+    return [f"export HYDRA_{path.upper().replace('.', '_')}='{value}'"
+            for path, value in settings.items()]
+
+
 class Grid:
     """`gateway` and `agent` are settings by their path in the YAML: {"s3.head_timeout": "2s"}."""
 
@@ -57,6 +63,7 @@ class Grid:
         self.port = free_port()
         self.scheme = "http"
         self.settings = {"hydra-gateway": gateway or {}, "hydra-agent": agent or {}}
+        self.programs = {}  # of single agents: (words before the command, further settings)
         self.bin = self.directory / "bin"
         self.children = []
 
@@ -72,10 +79,11 @@ class Grid:
         """Programs that give our settings to the real ones, as environment variables."""
         self.bin.mkdir(parents=True, exist_ok=True)
         for program, settings in self.settings.items():
-            lines = ["#!/bin/sh"]
-            for path, value in settings.items():
-                name = "HYDRA_" + path.upper().replace(".", "_")
-                lines.append(f"export {name}='{value}'")
+            lines = ["#!/bin/sh", *exports(settings)]
+            if program == "hydra-agent":
+                for name, (before, further) in self.programs.items():
+                    lines += [f'case "$*" in */conf/{name}.yaml)', *exports(further),
+                              f"exec {' '.join(before)} '{binaries() / program}' \"$@\"", ";;", "esac"]
             lines.append(f"exec '{binaries() / program}' \"$@\"")
             target = self.bin / program
             target.write_text("\n".join(lines) + "\n")

@@ -67,9 +67,14 @@ class GridTest(unittest.TestCase):
     def setUpClass(cls):
         cls.directory = pathlib.Path(tempfile.mkdtemp(prefix=cls.__name__.lower() + "-"))
         cls.addClassCleanup(shutil.rmtree, cls.directory, ignore_errors=True)
-        cls.grid = Grid(cls.directory, cls.nodes, cls.profile, cls.gateway, cls.agent)
+        cls.grid = Grid(cls.directory, cls.nodes, cls.profile, dict(cls.gateway), dict(cls.agent))
+        cls.before_up()
         cls.addClassCleanup(cls.grid.down)
         cls.grid.up()
+
+    @classmethod
+    def before_up(cls):
+        """For what must be there before the grid: cleanups added here run after it is down."""
 
     def setUp(self):
         self.grid.make_whole()
