@@ -27,15 +27,17 @@ std::size_t zone_load(const ClusterMap& map, std::span<const NodeId> nodes, std:
 // The best of `candidates` that is not in `nodes`; kNoNode when there is none. Zones below m shards
 // come first, then those with the fewest above, then rendezvous order.
 NodeId substitute(const ClusterMap& map, erasure::Profile profile, std::uint32_t arc,
-                  std::span<const NodeId> candidates, std::span<const NodeId> nodes) {
+                  std::span<const NodeId> candidates, std::span<const NodeId> nodes,
+                  const std::function<double(NodeId)>& favour) {
   NodeId best = kNoNode;
   std::pair<std::size_t, double> best_rank;
   for (const NodeId id : candidates) {
     if (contains(nodes, id)) continue;
     const Node& node = *map.find(id);
     const std::size_t held = zone_load(map, nodes, node.zone);
-    const std::pair rank(held < profile.m ? 0 : held - profile.m + 1,
-                         rendezvous_score(kSubstituteSalt, arc, id, node.share()));
+    const std::pair rank(
+        held < profile.m ? 0 : held - profile.m + 1,
+        rendezvous_score(kSubstituteSalt, arc, id, node.share() * (favour ? favour(id) : 1)));
     if (best != kNoNode && rank >= best_rank) continue;
     best = id;
     best_rank = rank;
@@ -53,7 +55,8 @@ std::vector<NodeId> usable_nodes(const ClusterMap& map, const std::function<bool
 }  // namespace
 
 Result<Placement> choose_nodes(const Ring& ring, const ClusterMap& map, erasure::Profile wanted,
-                               ByteView extent_id, const std::function<bool(NodeId)>& usable) {
+                               ByteView extent_id, const std::function<bool(NodeId)>& usable,
+                               const std::function<double(NodeId)>& favour) {
   const std::vector<NodeId> candidates = usable_nodes(map, usable);
   Placement placement;
   HYDRA_TRY(placement.profile, erasure::profile_for(wanted, candidates.size()));
@@ -68,7 +71,7 @@ Result<Placement> choose_nodes(const Ring& ring, const ClusterMap& map, erasure:
   }
   nodes.resize(shards, kNoNode);
   for (NodeId& node : nodes)
-    if (node == kNoNode) node = substitute(map, placement.profile, arc, candidates, nodes);
+    if (node == kNoNode) node = substitute(map, placement.profile, arc, candidates, nodes, favour);
   return placement;
 }
 
@@ -79,7 +82,7 @@ Result<NodeId> choose_substitute(const ClusterMap& map, erasure::Profile profile
   std::erase_if(candidates, [&](NodeId id) { return contains(nodes, id); });
   std::vector<NodeId> others(nodes.begin(), nodes.end());
   if (index < others.size()) others.erase(others.begin() + static_cast<std::ptrdiff_t>(index));
-  const NodeId found = substitute(map, profile, arc_of(extent_id), candidates, others);
+  const NodeId found = substitute(map, profile, arc_of(extent_id), candidates, others, {});
   if (found == kNoNode) return fail(Code::kUnavailable, "no other node can take a shard");
   return found;
 }

@@ -24,9 +24,11 @@ struct Placement {
 // substitutes in rendezvous order of the extent's arc, from zones that then hold at most m shards
 // if there are any. With fewer nodes the profile is that of erasure::profile_for, on all of them.
 // kUnavailable when there are less than m+1. A ring without a table for `wanted` works too: then
-// all nodes are substitutes.
+// all nodes are substitutes. `favour` (1 when it is empty) is a factor on the share of a node in
+// the substitutes' draw.
 Result<Placement> choose_nodes(const Ring& ring, const ClusterMap& map, erasure::Profile wanted,
-                               ByteView extent_id, const std::function<bool(NodeId)>& usable);
+                               ByteView extent_id, const std::function<bool(NodeId)>& usable,
+                               const std::function<double(NodeId)>& favour = {});
 
 // One node for shard `index` in place of the one that is there: outside `nodes`, by the same order
 // as above. kUnavailable when no other usable node is left.

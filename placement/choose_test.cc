@@ -131,6 +131,26 @@ TEST(ChooseNodes, ARingWithoutTheProfileStillPlaces) {
   EXPECT_TRUE(distinct(placed.nodes));
 }
 
+TEST(ChooseNodes, FavourWeighsOnTheDrawOfSubstitutes) {
+  const ClusterMap map = grid(10, 10);
+  const Ring ring = ring_of(map);
+  // How often node 10 is drawn, in proportion to another node.
+  const auto drawn = [&](const std::function<double(NodeId)>& favour) {
+    double tenth = 0, others = 0;
+    for (int i = 0; i < 20'000; ++i) {
+      const std::string id = "extent-" + std::to_string(i);
+      const auto row = ring.nodes(kWanted, arc_of(as_bytes(id)));
+      const auto placed =
+          choose_nodes(ring, map, kWanted, as_bytes(id), all_but({row[0]}), favour).value();
+      (placed.nodes[0] == NodeId{10} ? tenth : others) += 1;
+    }
+    return tenth * 9 / others;
+  };
+  EXPECT_NEAR(drawn({}), 1, 0.2);
+  EXPECT_NEAR(drawn([](NodeId id) { return id == 10 ? 0.25 : 1.0; }), 0.3, 0.1);
+  EXPECT_EQ(drawn([](NodeId id) { return id == 10 ? 0.0 : 1.0; }), 0);
+}
+
 TEST(ChooseSubstitute, GivesAnotherNodeUntilNoneIsLeft) {
   const ClusterMap map = grid(8, 4);
   const Ring ring = ring_of(map);

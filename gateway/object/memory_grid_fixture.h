@@ -13,21 +13,29 @@ class MemoryGrid : public agent::Grid {
  public:
   struct Node {
     std::map<ShardId, std::string> shards;
+    std::set<ShardId> damaged;          // of these, as verify() finds
     bool up = true;                     // has a link
     bool refuses = false;               // every block fails with kNoSpace
     bool stalls = false;                // answers nothing until the deadline
     std::size_t blocks = 0;             // appended so far
     std::size_t fail_after = SIZE_MAX;  // blocks, then kUnavailable
+    Nanos read_time = 0;                // of each read
+    std::size_t reads = 0;              // begun so far
   };
 
   MemoryGrid(Loop& loop, std::size_t count) : loop_(loop) {
-    for (NodeId id = 1; id <= count; ++id) nodes_[id];
+    for (NodeId id = 1; id <= count; ++id) {
+      nodes_[id];
+      reputation.link_up(id, loop.now());
+    }
   }
   Node& node(NodeId id) { return nodes_.at(id); }
 
   bool usable(NodeId id) const override { return nodes_.at(id).up; }
   std::vector<agent::NodeView> nodes() const override { return {}; }
   Nanos latency_p95(NodeId) const override { return 0; }
+  bool ask_first(NodeId id) override { return usable(id) && reputation.ask_first(id, loop_.now()); }
+  bool takes_new(NodeId id) override { return usable(id) && reputation.takes_new(id, loop_.now()); }
 
   std::unique_ptr<agent::ShardWriter> write(NodeId id, ShardId shard,
                                             erasure::Layout layout) override {
@@ -35,8 +43,14 @@ class MemoryGrid : public agent::Grid {
   }
   Task<Result<Buffer>> read(NodeId id, ShardId shard, std::uint64_t offset, std::uint64_t length,
                             Deadline deadline) override {
-    co_await yield(loop_);
+    const Nanos begun = loop_.now();
     Node& from = nodes_.at(id);
+    ++from.reads;
+    if (from.read_time > 0)
+      co_await sleep_for(loop_, from.read_time);
+    else
+      co_await yield(loop_);
+    reputation.small_read(id, loop_.now(), loop_.now() - begun);
     if (from.stalls) {
       co_await sleep_until(loop_, deadline.at);
       co_return fail(Code::kTimeout, "stalled");
@@ -50,14 +64,21 @@ class MemoryGrid : public agent::Grid {
     for (const auto& shard : shards) nodes_.at(id).shards.erase(shard);
     co_return Status();
   }
-  Task<Result<agent::ShardInfo>> info(NodeId, ShardId, Deadline) override {
-    co_return fail(Code::kUnsupported, "not in memory");
+  Task<Result<agent::ShardInfo>> info(NodeId id, ShardId shard, Deadline) override {
+    HYDRA_CO_CHECK_OK(find(id, shard));
+    co_return agent::ShardInfo{shard, {}, nodes_.at(id).shards.at(shard).size()};
   }
-  Task<Status> verify(NodeId, ShardId, Deadline) override { co_return Status(); }
+  Task<Status> verify(NodeId id, ShardId shard, Deadline) override {
+    HYDRA_CO_CHECK_OK(find(id, shard));
+    if (nodes_.at(id).damaged.contains(shard)) co_return fail(Code::kCorrupt, "damaged");
+    co_return Status();
+  }
   Task<Result<std::vector<agent::ShardInfo>>> list(NodeId, std::optional<ShardId>, std::size_t,
                                                    Deadline) override {
     co_return std::vector<agent::ShardInfo>();
   }
+
+  agent::Reputation reputation;  // lives through the reads; links are as the test says
 
   std::size_t shards() const {
     std::size_t count = 0;
@@ -66,6 +87,13 @@ class MemoryGrid : public agent::Grid {
   }
 
  private:
+  Status find(NodeId id, ShardId shard) const {
+    const Node& node = nodes_.at(id);
+    if (!node.up) return fail(Code::kUnavailable, "down");
+    if (!node.shards.contains(shard)) return fail(Code::kNotFound, "no such shard");
+    return {};
+  }
+
   class Writer : public agent::ShardWriter {
    public:
     Writer(MemoryGrid& grid, NodeId id, ShardId shard, erasure::Layout layout)

@@ -136,11 +136,17 @@ Result<catalog::Extent> ObjectStore::place(std::uint64_t sealed_left) {
   extent.live_bytes = extent.length;
   extent.wanted = options_.profile;
   if (extent.length <= options_.small_bytes) extent.wanted.k = 1;
-  HYDRA_TRY(auto placement,
-            placement::choose_nodes(view->ring, view->map, extent.wanted, extent.id.view(),
-                                    [&](NodeId node) { return grid_.usable(node); }));
-  extent.profile = placement.profile;
-  extent.nodes = std::move(placement.nodes);
+  const auto choose = [&](const std::function<bool(NodeId)>& usable) {
+    return placement::choose_nodes(view->ring, view->map, extent.wanted, extent.id.view(), usable,
+                                   [&](NodeId node) { return grid_.score(node); });
+  };
+  auto placement = choose([&](NodeId node) { return grid_.takes_new(node); });
+  // A node of ill repute is better than a smaller profile.
+  if (!placement || placement->profile != extent.wanted)
+    placement = choose([&](NodeId node) { return grid_.usable(node); });
+  HYDRA_CHECK_OK(placement);
+  extent.profile = placement->profile;
+  extent.nodes = std::move(placement->nodes);
   return extent;
 }
 

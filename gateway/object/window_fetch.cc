@@ -92,13 +92,13 @@ std::size_t WindowFetch::with_union(State state) const {
   return count;
 }
 
-// Asks one more shard for the union of columns: those whose nodes answer first, then any that is
-// recorded.
+// Asks one more shard for the union of columns: those of nodes that are quick first, then those of
+// nodes that answer, then any that is recorded.
 bool WindowFetch::begin_other() {
-  for (const bool must_answer : {true, false})
+  for (const Choice least : {Choice::kQuick, Choice::kAnswers, Choice::kRecorded})
     for (int i = 0; i < extent_.profile.shards(); ++i) {
       const auto index = static_cast<std::uint8_t>(i);
-      if (!recorded(index) || (must_answer && !readable(index))) continue;
+      if (choices_[index] < least && !(least == Choice::kQuick && is_quick(index))) continue;
       const bool tried = std::any_of(reads_.begin(), reads_.end(), [&](const auto& read) {
         return read->index == index &&
                (read->columns.covers(union_) || read->state == State::kFailed);
@@ -110,9 +110,26 @@ bool WindowFetch::begin_other() {
   return false;
 }
 
+void WindowFetch::look_at_nodes() {
+  for (int i = 0; i < extent_.profile.shards(); ++i) {
+    const auto index = static_cast<std::size_t>(i);
+    choices_.push_back(extent_.lacks(index)                 ? Choice::kNone
+                       : grid_.usable(extent_.nodes[index]) ? Choice::kAnswers
+                                                            : Choice::kRecorded);
+  }
+}
+
+// Asking twice about a node does no harm, but a probe is only granted once.
+bool WindowFetch::is_quick(std::size_t index) {
+  Choice& choice = choices_[index];
+  if (choice == Choice::kAnswers && grid_.ask_first(extent_.nodes[index])) choice = Choice::kQuick;
+  return choice == Choice::kQuick;
+}
+
 Task<Status> WindowFetch::collect() {
+  look_at_nodes();
   const bool plain = std::all_of(needs_.begin(), needs_.end(),
-                                 [this](const Need& need) { return readable(need.index); });
+                                 [this](const Need& need) { return is_quick(need.index); });
   if (plain) {
     for (const auto& need : needs_) begin_read(need.index, need.columns);
     Nanos patience = times_.hedge_after;

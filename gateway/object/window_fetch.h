@@ -2,9 +2,10 @@
 // lost or slow.
 //
 // First the data shards that hold the run are asked for just their bytes. When one is known to be
-// missing, fails, or is slower than it should be, the same columns are asked for from others, and
-// any k of them give the run. Started once, awaited once; belongs to one worker and keeps itself
-// alive while reads are under way.
+// missing, lies on a node that is ejected from reads (reputation.h), fails, or is slower than it
+// should be, the same columns are asked for from others, and any k of them give the run. Ejected
+// nodes and those that seem to be away are asked when too few others are left. Started once,
+// awaited once; belongs to one worker and keeps itself alive while reads are under way.
 #pragma once
 
 #include <memory>
@@ -41,6 +42,12 @@ class WindowFetch : public std::enable_shared_from_this<WindowFetch> {
 
  private:
   enum class State : std::uint8_t { kReading, kRead, kFailed };
+  enum class Choice : std::uint8_t {  // what is to be expected of a shard, the best last
+    kNone,                            // the catalog says that it is missing
+    kRecorded,                        // its node seems to be away
+    kAnswers,
+    kQuick,  // and its node is to be asked first
+  };
   struct Columns {  // a byte range of a shard
     std::uint64_t begin = 0, end = 0;
     bool covers(const Columns& other) const { return begin <= other.begin && other.end <= end; }
@@ -60,10 +67,8 @@ class WindowFetch : public std::enable_shared_from_this<WindowFetch> {
   static Task<void> read(std::shared_ptr<WindowFetch> self, std::size_t slot);
   void begin_read(std::uint8_t index, Columns columns);
   const Read* find(std::uint8_t index, const Columns& columns, State state) const;
-  bool recorded(std::uint8_t index) const { return (extent_.missing >> index & 1) == 0; }
-  bool readable(std::uint8_t index) const {
-    return recorded(index) && grid_.usable(extent_.nodes[index]);
-  }
+  void look_at_nodes();
+  bool is_quick(std::size_t index);
   bool all_needs_met() const;
   bool any_failed() const;
   std::size_t with_union(State state) const;
@@ -79,6 +84,7 @@ class WindowFetch : public std::enable_shared_from_this<WindowFetch> {
   bool degraded_ = false;
   catalog::Extent extent_;
   erasure::Layout layout_;
+  std::vector<Choice> choices_;  // by shard
   std::vector<erasure::Piece> pieces_;
   std::vector<Need> needs_;
   Columns union_;

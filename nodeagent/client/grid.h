@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "base/runtime/loop.h"
 #include "erasure/layout.h"
+#include "nodeagent/client/reputation.h"
 #include "nodeagent/protocol/node.h"
 #include "nodeagent/store/store.h"
 
@@ -31,6 +32,7 @@ struct NodeView {
   Nanos last_heartbeat = 0;
   Nanos latency_p50 = 0;  // of small reads; 0 when unknown
   Nanos latency_p95 = 0;
+  NodeScore score;
 };
 
 // One shard on its way to a node.
@@ -57,6 +59,15 @@ class Grid {
       if (view.id == node) return view.latency_p95;
     return 0;
   }
+
+  // Advice from what was lived through with the nodes (reputation.h). Whether to read from this
+  // node before others; an answer of true may be the probe of a node that was slow, so ask once a
+  // read.
+  virtual bool ask_first(NodeId node) { return usable(node); }
+  // Whether it should get new shards if enough others do too.
+  virtual bool takes_new(NodeId node) { return usable(node); }
+  // 0..1, beside its capacity the measure of how many new shards a substitute should get.
+  virtual double score(NodeId) const { return 1; }
 
   // No round trip: errors show at the first append.
   virtual std::unique_ptr<ShardWriter> write(NodeId node, ShardId shard,

@@ -25,7 +25,9 @@ Task<Result<std::string>> ask(std::shared_ptr<NodeLink> link, NodeId node, Frame
   if (link == nullptr) co_return fail(NodeLink::unavailable(node));
   const auto call = std::make_shared<Call>(reply);
   const std::uint64_t request_id = link->send(call, type, fields, deadline);
-  HYDRA_CO_CHECK_OK(co_await NodeLink::outcome(link, request_id, call, deadline));
+  const Status outcome = co_await NodeLink::outcome(link, request_id, call, deadline);
+  link->node().reputation->ended(node, link->loop().now(), outcome);
+  HYDRA_CO_CHECK_OK(outcome);
   co_return std::move(call->fields);
 }
 
@@ -76,6 +78,8 @@ void GridClient::adopt(std::unique_ptr<Stream> stream, NodeId id, NodeDescriptio
   if (const auto old = node->link) old->close("replaced by a newer link");
   node->id = id;
   node->description = std::move(description);
+  node->reputation = reputation_;
+  reputation_->link_up(id, loop_.now());
   node->last_heartbeat = loop_.now();
   node->link = std::make_shared<NodeLink>(loop_, std::move(stream), node);
   node->link->start();
@@ -111,6 +115,7 @@ std::vector<NodeView> GridClient::nodes() const {
     view.last_heartbeat = node->last_heartbeat;
     view.latency_p50 = node->small_reads.quantile(0.5);
     view.latency_p95 = node->small_reads.quantile(0.95);
+    view.score = reputation_->score(id, loop_.now());
     views.push_back(std::move(view));
   }
   return views;
@@ -120,6 +125,16 @@ Nanos GridClient::latency_p95(NodeId id) const {
   const auto found = nodes_.find(id);
   return found == nodes_.end() ? 0 : found->second->small_reads.quantile(0.95);
 }
+
+bool GridClient::ask_first(NodeId node) {
+  return usable(node) && reputation_->ask_first(node, loop_.now());
+}
+
+bool GridClient::takes_new(NodeId node) {
+  return usable(node) && reputation_->takes_new(node, loop_.now());
+}
+
+double GridClient::score(NodeId node) const { return reputation_->score(node, loop_.now()).score; }
 
 std::unique_ptr<ShardWriter> GridClient::write(NodeId node, ShardId shard, erasure::Layout layout) {
   return std::make_unique<LinkShardWriter>(link_to(node), node, shard, layout);
@@ -141,9 +156,14 @@ Task<Result<Buffer>> GridClient::read(NodeId node, ShardId shard, std::uint64_t 
   const auto received = co_await RangeRead::wait(link, range, deadline);
   range.forget(*link);
 
+  NodeRecord& record = link->node();
+  record.reputation->ended(node, link->loop().now(), received ? Status() : fail(received.error()));
   const bool timed_out = !received && received.error().code == Code::kTimeout;
-  if (length <= kSmallReadBytes && (received || timed_out))
-    link->node().small_reads.record(link->loop().now() - begun);
+  if (length <= kSmallReadBytes && (received || timed_out)) {
+    const Nanos now = link->loop().now();
+    record.small_reads.record(now - begun);
+    record.reputation->small_read(node, now, now - begun);
+  }
   if (!received) co_return fail(received.error());
   bytes->resize(*received);
   co_return std::move(*bytes);

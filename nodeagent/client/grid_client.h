@@ -20,7 +20,7 @@ constexpr Nanos kDownAfter = 10 * kSecond;
 
 class GridClient : public Grid {
  public:
-  explicit GridClient(Loop& loop) : loop_(loop) {}
+  explicit GridClient(Loop& loop) : loop_(loop), reputation_(std::make_shared<Reputation>()) {}
   ~GridClient() override;
   GridClient(const GridClient&) = delete;
   GridClient& operator=(const GridClient&) = delete;
@@ -32,6 +32,9 @@ class GridClient : public Grid {
   bool usable(NodeId node) const override;
   std::vector<NodeView> nodes() const override;
   Nanos latency_p95(NodeId node) const override;
+  bool ask_first(NodeId node) override;
+  bool takes_new(NodeId node) override;
+  double score(NodeId node) const override;
 
   std::unique_ptr<ShardWriter> write(NodeId node, ShardId shard, erasure::Layout layout) override;
   Task<Result<Buffer>> read(NodeId node, ShardId shard, std::uint64_t offset, std::uint64_t length,
@@ -47,6 +50,7 @@ class GridClient : public Grid {
   NodeState state_of(const NodeRecord& node) const;
 
   Loop& loop_;
+  std::shared_ptr<Reputation> reputation_;  // shared with the links, which may end later
   std::map<NodeId, std::shared_ptr<NodeRecord>> nodes_;
 };
 

@@ -22,6 +22,8 @@ Task<Status> LinkShardWriter::append(ByteView block, std::uint32_t crc32c, bool 
   if (failure_) co_return fail(*failure_);
   Status sent = co_await send_block(block, crc32c, last, deadline);
   if (!sent) failure_ = sent.error();
+  if (link_ != nullptr && (last || !sent))
+    link_->node().reputation->ended(node_, link_->loop().now(), sent);
   co_return sent;
 }
 

@@ -76,6 +76,7 @@ void NodeLink::close(std::string why) {
     call->waiters.resume_all();
   }
   if (node_->link.get() == this) {
+    node_->reputation->link_lost(node_->id, loop().now());
     const auto self =
         std::exchange(node_->link, nullptr);  // may be the last owner; freed on return
   }

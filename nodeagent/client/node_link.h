@@ -30,6 +30,7 @@ struct NodeRecord {
   NodeLoad load;
   Nanos last_heartbeat = 0;
   LatencyHistogram small_reads;
+  std::shared_ptr<Reputation> reputation;
   std::shared_ptr<NodeLink> link;  // the current one; null when there is none
 };
 
