@@ -1,6 +1,8 @@
 #include "gateway/gateway.h"
 
 #include "base/log.h"
+#include "gateway/admin/layout_routes.h"
+#include "gateway/admin/object_routes.h"
 #include "gateway/admin/public_pages.h"
 #include "gateway/admin/status_routes.h"
 
@@ -60,6 +62,8 @@ Task<Result<std::unique_ptr<Gateway>>> Gateway::start(std::span<Loop* const> loo
   if (!self.options_.admin_address.text.empty()) {
     admin::Routes routes;
     admin::add_status_routes(routes, self.sources_);
+    admin::add_object_routes(routes, self.sources_);
+    admin::add_layout_routes(routes, self.sources_, *self.membership_, [] { return 0.0; });
     HYDRA_CO_TRY(self.admin_,
                  admin::AdminServer::start(first, self.options_.admin_address, std::move(routes),
                                            self.sources_, self.registry_, self.grid_metrics_));

@@ -91,6 +91,10 @@ void GridMetrics::update_node(const NodeStatus& node) {
   set("hydra_node_written_bytes", "Bytes written since the agent started.",
       node.load.bytes_written);
   set("hydra_node_errors", "Errors since the agent started.", node.load.errors);
+  set("hydra_node_score_percent", "Availability, errors and speed of the node in one number.",
+      static_cast<std::uint64_t>(node.score.score * 100 + 0.5));
+  set("hydra_node_ejected", "1 while the node is left out of reads.", node.score.ejected ? 1 : 0);
+  set("hydra_node_flapping", "1 while the node gets no new shards.", node.score.flapping ? 1 : 0);
   set("hydra_node_heartbeat_age_milliseconds", "Time since the last heartbeat.",
       static_cast<std::uint64_t>(node.heartbeat_age_ms));
   set("hydra_node_read_p50_microseconds", "Median time of small reads.",

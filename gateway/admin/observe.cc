@@ -44,6 +44,7 @@ NodeStatus node_status(const catalog::NodeRow& row, const WorkerSample& sample) 
   node.name = row.name;
   node.zone = row.zone;
   node.draining = row.draining;
+  node.weight = row.weight;
   node.capacity_bytes = row.capacity_bytes;
   const auto view = std::ranges::find(sample.nodes, row.id, &agent::NodeView::id);
   if (view == sample.nodes.end()) return node;
@@ -54,6 +55,7 @@ NodeStatus node_status(const catalog::NodeRow& row, const WorkerSample& sample) 
   node.latency_p50_us = view->latency_p50 / kMicrosecond;
   node.latency_p95_us = view->latency_p95 / kMicrosecond;
   node.load = view->load;
+  node.score = view->score;
   return node;
 }
 

@@ -40,10 +40,12 @@ struct NodeStatus {
   bool placed = false;  // in the newest ring: it gets shards of new extents
   bool seen = false;    // since this gateway started; what follows the capacity is else unknown
   std::uint64_t capacity_bytes = 0;
+  double weight = 1;
   std::int64_t heartbeat_age_ms = 0;
   std::int64_t latency_p50_us = 0;  // of small reads; 0 when unknown
   std::int64_t latency_p95_us = 0;
   agent::NodeLoad load;
+  agent::NodeScore score;  // as the first worker sees it
 
   // It answers and its device works.
   bool well() const { return state == agent::NodeState::kHealthy && !load.fenced; }

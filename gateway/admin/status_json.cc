@@ -13,6 +13,13 @@ std::string write(const Json& json) {
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
+Json write_score(const agent::NodeScore& score) {
+  return {{"score", score.score},           {"presence", score.presence},
+          {"steadiness", score.steadiness}, {"errors", score.errors},
+          {"speed", score.speed},           {"ejected", score.ejected},
+          {"flapping", score.flapping}};
+}
+
 Json write_node(const NodeStatus& node) {
   return {{"id", node.id},
           {"name", node.name},
@@ -24,6 +31,7 @@ Json write_node(const NodeStatus& node) {
           {"placed", node.placed},
           {"seen", node.seen},
           {"capacity_bytes", node.capacity_bytes},
+          {"weight", node.weight},
           {"used_bytes", node.load.used_bytes},
           {"free_bytes", node.load.free_bytes},
           {"heartbeat_age_ms", node.heartbeat_age_ms},
@@ -32,7 +40,8 @@ Json write_node(const NodeStatus& node) {
           {"shards", node.load.shards},
           {"syncs", node.load.syncs},
           {"bytes_written", node.load.bytes_written},
-          {"errors", node.load.errors}};
+          {"errors", node.load.errors},
+          {"reputation", write_score(node.score)}};
 }
 
 Json write_capacity(const Capacity& capacity) {
@@ -63,6 +72,18 @@ void read(const Json& from, const char* name, T& into) {
   if (const auto found = from.find(name); found != from.end()) found->get_to(into);
 }
 
+agent::NodeScore read_score(const Json& from) {
+  agent::NodeScore score;
+  read(from, "score", score.score);
+  read(from, "presence", score.presence);
+  read(from, "steadiness", score.steadiness);
+  read(from, "errors", score.errors);
+  read(from, "speed", score.speed);
+  read(from, "ejected", score.ejected);
+  read(from, "flapping", score.flapping);
+  return score;
+}
+
 erasure::Profile read_profile(const Json& from) {
   const auto parsed = erasure::Profile::parse(from.get<std::string>());
   if (!parsed) throw std::invalid_argument(parsed.error().message);
@@ -83,6 +104,7 @@ NodeStatus read_node(const Json& from) {
   read(from, "placed", node.placed);
   read(from, "seen", node.seen);
   read(from, "capacity_bytes", node.capacity_bytes);
+  read(from, "weight", node.weight);
   read(from, "used_bytes", node.load.used_bytes);
   read(from, "free_bytes", node.load.free_bytes);
   read(from, "heartbeat_age_ms", node.heartbeat_age_ms);
@@ -92,6 +114,8 @@ NodeStatus read_node(const Json& from) {
   read(from, "syncs", node.load.syncs);
   read(from, "bytes_written", node.load.bytes_written);
   read(from, "errors", node.load.errors);
+  if (const auto found = from.find("reputation"); found != from.end())
+    node.score = read_score(*found);
   return node;
 }
 

@@ -33,6 +33,8 @@ GridStatus example() {
   node.latency_p50_us = 250;
   node.latency_p95_us = 1900;
   node.load = {400, 600, 12, 13, 14, 15, true};
+  node.weight = 0.5;
+  node.score = {0.1, 0.2, 0.3, 0.4, 0.5, true, true};
   status.nodes = {node, NodeStatus{.id = 4, .name = "agent-4"}};
   return status;
 }

@@ -43,7 +43,7 @@ Exit exit_of(admin::Verdict verdict) {
   return verdict == admin::Verdict::kDegraded ? kExitDegraded : kExitAtRisk;
 }
 
-std::string quoted(std::string_view name) { return percent_encode(name); }
+std::string quoted(const std::string& name) { return percent_encode(name); }
 
 Result<Json> Session::get(std::string_view target, std::chrono::seconds patience) {
   return call("GET", target, {}, patience);

@@ -103,6 +103,6 @@ class Commands {
 };
 
 // A name for use in a target: "/v1/nodes/" + quoted(name).
-std::string quoted(std::string_view name);
+std::string quoted(const std::string& name);
 
 }  // namespace hydra::ctl

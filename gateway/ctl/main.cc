@@ -5,5 +5,8 @@
 int main(int argc, char** argv) {
   hydra::ctl::Commands commands;
   hydra::ctl::add_status_command(commands);
+  hydra::ctl::add_health_command(commands);
+  hydra::ctl::add_layout_commands(commands);
+  hydra::ctl::add_object_commands(commands);
   return commands.run(argc, argv);
 }
