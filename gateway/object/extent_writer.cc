@@ -71,6 +71,7 @@ MutableBytes ExtentWriter::space() {
     filling_ = std::make_shared<Stripe>();
     const std::size_t largest = layout_.block_size(0);
     filling_->memory = Buffer(largest * extent_.nodes.size());
+    if (keeps_all()) kept_.push_back(filling_);
   }
   filling_->block_bytes = layout_.block_size(stripe_);
   filling_->memory.resize(filling_->block_bytes * extent_.nodes.size());
@@ -83,6 +84,23 @@ Task<Status> ExtentWriter::filled(std::size_t bytes) {
   HYDRA_ASSERT(stripe_fill_ <= layout_.stripe_data_bytes(stripe_));
   if (stripe_fill_ < layout_.stripe_data_bytes(stripe_)) co_return Status();
   co_return co_await send_stripe();
+}
+
+std::vector<ByteView> ExtentWriter::written() const {
+  HYDRA_ASSERT(keeps_all());
+  std::vector<ByteView> out;
+  for (std::uint32_t stripe = 0; stripe < kept_.size(); ++stripe) {
+    const std::size_t bytes = stripe == stripe_ ? stripe_fill_ : layout_.stripe_data_bytes(stripe);
+    out.push_back(kept_[stripe]->memory.view().first(bytes));
+  }
+  return out;
+}
+
+std::vector<NodeId> ExtentWriter::failed_nodes() const {
+  std::vector<NodeId> out;
+  for (std::size_t i = 0; i < extent_.nodes.size(); ++i)
+    if (shards_->states[i] == Shards::State::kFailed) out.push_back(extent_.nodes[i]);
+  return out;
 }
 
 Status ExtentWriter::check_quorum() const {

@@ -3,8 +3,9 @@
 // by side, while the caller fills the next.
 //
 // A node that fails or stalls is left behind as long as the write quorum W lives (invariant 2); its
-// shards are then recorded as missing. Belongs to one worker; must be awaited to the end of
-// finish() or be dropped.
+// shards are then recorded as missing. When the quorum is lost and the extent is small, its bytes
+// are still here for another try on other nodes. Belongs to one worker; must be awaited to the end
+// of finish() or be dropped.
 #pragma once
 
 #include <memory>
@@ -40,7 +41,16 @@ class ExtentWriter {
   // that are not.
   Task<Result<catalog::Extent>> finish();
 
+  const catalog::Extent& extent() const { return extent_; }
+  // Whether written() has every byte: extents of at most two stripes, the memory of any write.
+  bool keeps_all() const { return layout_.stripes() <= kKeptStripes; }
+  // The ciphertext that was filled in so far, in order, as long as this object lives.
+  std::vector<ByteView> written() const;
+  // Nodes that failed or were left behind.
+  std::vector<NodeId> failed_nodes() const;
+
  private:
+  static constexpr std::uint32_t kKeptStripes = 2;
   struct Stripe;
   struct Shards;
   static Task<void> send(std::shared_ptr<Shards> shards, std::shared_ptr<Stripe> stripe,
@@ -55,8 +65,9 @@ class ExtentWriter {
   std::shared_ptr<Shards> shards_;
   std::shared_ptr<Stripe> filling_;
   std::shared_ptr<Stripe> sending_;
-  std::uint32_t stripe_ = 0;     // being filled
-  std::size_t stripe_fill_ = 0;  // bytes in it
+  std::vector<std::shared_ptr<Stripe>> kept_;  // all of them, if keeps_all()
+  std::uint32_t stripe_ = 0;                   // being filled
+  std::size_t stripe_fill_ = 0;                // bytes in it
 };
 
 }  // namespace hydra::object

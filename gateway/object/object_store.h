@@ -96,7 +96,9 @@ class ObjectStore {
 
  private:
   friend class WindowFetch;
-  Result<catalog::Extent> place(std::uint64_t sealed_left);
+  // The next extent of so many bytes, or of as many as go into one, on usable nodes; on those to
+  // avoid only if it cannot be done without them.
+  Result<catalog::Extent> place(std::uint64_t sealed_left, std::span<const NodeId> avoid);
   Task<Status> receive_body(ByteSource& source, std::uint64_t length, StoredBody& stored);
   Task<Status> send_run(const catalog::ReadPlan& plan, const catalog::ReadPlan::Run& run,
                         ByteSink& sink);

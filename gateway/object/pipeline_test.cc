@@ -231,6 +231,41 @@ TEST(Pipeline, AStalledNodeIsLeftBehind) {
   EXPECT_TRUE(status);
 }
 
+// Two of six nodes fail at the given block of each shard, where five must live.
+Task<Status> put_while_two_nodes_fail(World& world, std::size_t bytes, std::size_t block) {
+  HYDRA_CO_CHECK_OK(co_await world.make_bucket());
+  world.grid.node(2).fail_after = world.grid.node(5).fail_after = block;
+  co_return co_await world.put("key", noise(bytes, 3));
+}
+
+TEST(Pipeline, AWriteThatLosesItsQuorumIsDoneAgainOnTheNodesThatAreLeft) {
+  for (const auto& [bytes, block] : {std::pair{100'000u, 0u}, {1'500'000u, 0u}, {1'500'000u, 1u}}) {
+    const auto status = sim::run_sim(1, [bytes, block](Loop& loop) -> Task<Status> {
+      World world(loop);
+      HYDRA_CO_CHECK_OK(co_await put_while_two_nodes_fail(world, bytes, block));
+      auto back = co_await world.get("key", 0, bytes);
+      EXPECT_TRUE(back && *back == noise(bytes, 3));
+      co_await sleep_for(loop, kSecond);
+      EXPECT_EQ(world.grid.shards(), 4u) << "of the first try something is left, or not all of 2+2";
+      EXPECT_EQ(world.store.budget_free(), world.store.options().budget_bytes);
+      co_return Status();
+    });
+    EXPECT_TRUE(status) << bytes << ", " << block << ": " << status.error().to_string();
+  }
+}
+
+TEST(Pipeline, AWriteThatLosesItsQuorumAfterTwoStripesIsRefusedAndLeavesNothing) {
+  const auto status = sim::run_sim(1, [](Loop& loop) -> Task<Status> {
+    World world(loop);
+    const Status put = co_await put_while_two_nodes_fail(world, 3u << 20, 1);
+    EXPECT_TRUE(!put && put.error().code == Code::kUnavailable);
+    co_await sleep_for(loop, kSecond);
+    EXPECT_EQ(world.grid.shards(), 0u);
+    co_return Status();
+  });
+  EXPECT_TRUE(status);
+}
+
 TEST(Pipeline, TooFewNodesRefuseTheWriteAndLeaveNothing) {
   const auto status = sim::run_sim(1, [](Loop& loop) -> Task<Status> {
     World world(loop);

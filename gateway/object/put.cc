@@ -2,6 +2,7 @@
 // -> quorum -> catalog commit. Digests run inside the source, over each piece as it arrives; the
 // stages from `encode` to `quorum` are ExtentWriter's.
 #include <algorithm>
+#include <optional>
 
 #include "gateway/object/object_store.h"
 #include "gateway/object/segment_format.h"
@@ -12,6 +13,7 @@ namespace hydra::object {
 namespace {
 
 constexpr std::uint64_t kReceiveBytes = 4 * kSegmentBytes;  // read from the client at a time
+constexpr Nanos kFreePatience = 30 * kSecond;               // for shards that nobody will need
 
 // Seals a body's plaintext, segment by segment, into wherever the ciphertext goes.
 class Sealer {
@@ -33,13 +35,27 @@ class Sealer {
   std::uint64_t index_ = 0;
 };
 
+Task<void> free_shards(agent::Grid& grid, std::vector<catalog::Extent> extents, Deadline deadline) {
+  for (const auto& extent : extents)
+    for (std::size_t i = 0; i < extent.nodes.size(); ++i)
+      // Best effort: what stays behind is an orphan, which the inventory collects.
+      (void)co_await grid.free(extent.nodes[i], {extent.shard(i)}, deadline);
+}
+
 // Lays the run of sealed segments into extents of at most 64 MiB, each placed on its own arc.
 class ExtentRun {
  public:
-  using Place = std::function<Result<catalog::Extent>(std::uint64_t sealed_left)>;
-  ExtentRun(Loop& loop, agent::Grid& grid, WriteTimes times, std::uint64_t sealed_total,
-            Place place)
-      : loop_(loop), grid_(grid), times_(times), left_(sealed_total), place_(std::move(place)) {}
+  // Chooses nodes for an extent, if possible without those to avoid.
+  using Place = std::function<Result<catalog::Extent>(std::uint64_t sealed_left,
+                                                      std::span<const NodeId> avoid)>;
+  ExtentRun(Loop& loop, agent::Grid& grid, WriteTimes times, Semaphore& budget,
+            std::uint64_t sealed_total, Place place)
+      : loop_(loop),
+        grid_(grid),
+        times_(times),
+        budget_(budget),
+        left_(sealed_total),
+        place_(std::move(place)) {}
 
   // Appends one segment: sealed straight into the stripe where it fits, else by way of a buffer.
   Task<Status> append(Sealer& sealer, ByteView plain, catalog::NewData& data) {
@@ -67,39 +83,75 @@ class ExtentRun {
  private:
   Status open() {
     if (writer_ != nullptr) return {};
-    HYDRA_TRY(catalog::Extent extent, place_(left_));
+    HYDRA_TRY(catalog::Extent extent, place_(left_, {}));
     extent_left_ = extent.length;
     left_ -= extent.length;
     writer_ = std::make_unique<ExtentWriter>(loop_, grid_, times_, std::move(extent));
     return {};
   }
   Task<Status> advance(std::size_t bytes, catalog::NewData& data) {
-    HYDRA_CO_CHECK_OK(co_await writer_->filled(bytes));
     extent_left_ -= bytes;
+    const Status filled = co_await writer_->filled(bytes);
+    if (!filled) HYDRA_CO_CHECK_OK(co_await write_again(filled.error()));
     if (extent_left_ > 0) co_return Status();
-    HYDRA_CO_TRY(catalog::Extent extent, co_await writer_->finish());
+    auto extent = co_await writer_->finish();
+    if (!extent) {
+      HYDRA_CO_CHECK_OK(co_await write_again(extent.error()));
+      extent = co_await writer_->finish();
+      if (!extent) co_return give_up(std::move(extent).error());
+    }
     writer_.reset();
-    data.bodies.front().pieces.push_back({extent.id, 0, extent.length});
-    data.extents.push_back(std::move(extent));
+    again_.reset();
+    data.bodies.front().pieces.push_back({extent->id, 0, extent->length});
+    data.extents.push_back(std::move(*extent));
     co_return Status();
+  }
+
+  // The extent lost its quorum. If all of its bytes are still here, they are written once more,
+  // under a new id and on the nodes that can be had now.
+  Task<Status> write_again(Error error) {
+    if (again_ || error.code != Code::kUnavailable || !writer_->keeps_all())
+      co_return give_up(std::move(error));
+    auto room = co_await budget_.acquire(2 * writer_->extent().length, loop_.after(0));
+    if (!room) co_return give_up(std::move(error));
+    again_ = std::move(*room);
+    auto next = place_(writer_->extent().length, writer_->failed_nodes());
+    if (!next) co_return give_up(std::move(error));
+    const auto lost = std::move(writer_);
+    free_later(lost->extent());
+    writer_ = std::make_unique<ExtentWriter>(loop_, grid_, times_, std::move(*next));
+    for (ByteView rest : lost->written()) {
+      while (!rest.empty()) {
+        const MutableBytes space = writer_->space();
+        const std::size_t now = std::min(space.size(), rest.size());
+        std::memcpy(space.data(), rest.data(), now);
+        rest = rest.subspan(now);
+        const Status filled = co_await writer_->filled(now);
+        if (!filled) co_return give_up(filled.error());
+      }
+    }
+    co_return Status();
+  }
+
+  tl::unexpected<Error> give_up(Error error) {
+    free_later(writer_->extent());
+    return fail(std::move(error));
+  }
+  void free_later(const catalog::Extent& extent) {
+    loop_.spawn(free_shards(grid_, {extent}, loop_.after(kFreePatience)));
   }
 
   Loop& loop_;
   agent::Grid& grid_;
   WriteTimes times_;
-  std::uint64_t left_;             // sealed bytes without an extent yet
-  std::uint64_t extent_left_ = 0;  // of the open extent
+  Semaphore& budget_;
+  std::optional<Semaphore::Hold> again_;  // while the open extent is written for the second time
+  std::uint64_t left_;                    // sealed bytes without an extent yet
+  std::uint64_t extent_left_ = 0;         // of the open extent
   Place place_;
   std::unique_ptr<ExtentWriter> writer_;
   Buffer spill_;
 };
-
-Task<void> free_shards(agent::Grid& grid, std::vector<catalog::Extent> extents, Deadline deadline) {
-  for (const auto& extent : extents)
-    for (std::size_t i = 0; i < extent.nodes.size(); ++i)
-      // Best effort: what stays behind is an orphan, which the inventory collects.
-      (void)co_await grid.free(extent.nodes[i], {extent.shard(i)}, deadline);
-}
 
 // A random id that begins with the time: ids made one after another are neighbours in every index,
 // so that a commit touches fewer pages (a third less CPU for a small PUT's commit).
@@ -123,10 +175,11 @@ bool surely_not_committed(Code code) {
 
 StoredBody::~StoredBody() {
   if (loop_ == nullptr || data.extents.empty()) return;
-  loop_->spawn(free_shards(*grid_, std::move(data.extents), loop_->after(30 * kSecond)));
+  loop_->spawn(free_shards(*grid_, std::move(data.extents), loop_->after(kFreePatience)));
 }
 
-Result<catalog::Extent> ObjectStore::place(std::uint64_t sealed_left) {
+Result<catalog::Extent> ObjectStore::place(std::uint64_t sealed_left,
+                                           std::span<const NodeId> avoid) {
   const auto view = board_.current();
   if (view == nullptr) return fail(Code::kUnavailable, "no node has joined this grid yet");
   catalog::Extent extent;
@@ -140,9 +193,12 @@ Result<catalog::Extent> ObjectStore::place(std::uint64_t sealed_left) {
     return placement::choose_nodes(view->ring, view->map, extent.wanted, extent.id.view(), usable,
                                    [&](NodeId node) { return grid_.score(node); });
   };
-  auto placement = choose([&](NodeId node) { return grid_.takes_new(node); });
-  // A node of ill repute is better than a smaller profile.
+  const auto avoided = [&](NodeId node) { return std::ranges::find(avoid, node) != avoid.end(); };
+  auto placement = choose([&](NodeId node) { return grid_.takes_new(node) && !avoided(node); });
+  // A node of ill repute is better than a smaller profile, and one to avoid is better than none.
   if (!placement || placement->profile != extent.wanted)
+    placement = choose([&](NodeId node) { return grid_.usable(node) && !avoided(node); });
+  if (!placement && !avoid.empty())
     placement = choose([&](NodeId node) { return grid_.usable(node); });
   HYDRA_CHECK_OK(placement);
   extent.profile = placement->profile;
@@ -182,8 +238,9 @@ Task<Status> ObjectStore::receive_body(ByteSource& source, std::uint64_t length,
   stored.data.bodies.push_back(std::move(body));
   stored.slices.push_back(slice);
 
-  ExtentRun run(loop_, grid_, options_.write, sealed_bytes(length),
-                [this](std::uint64_t left) { return place(left); });
+  ExtentRun run(
+      loop_, grid_, options_.write, budget_, sealed_bytes(length),
+      [this](std::uint64_t left, std::span<const NodeId> avoid) { return place(left, avoid); });
   Buffer piece(piece_bytes);
   std::uint64_t received = 0;
   for (;;) {
