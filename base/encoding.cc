@@ -29,10 +29,14 @@ constexpr std::array<signed char, 256> make_base64_values() {
 }
 constexpr auto kBase64Values = make_base64_values();
 
-bool is_unreserved(unsigned char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-         c == '_' || c == '.' || c == '~';
+constexpr std::array<bool, 256> make_unreserved() {
+  std::array<bool, 256> table{};
+  for (std::size_t c = 0; c < table.size(); ++c)
+    table[c] = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '-' || c == '_' || c == '.' || c == '~';
+  return table;
 }
+constexpr auto kUnreserved = make_unreserved();
 
 constexpr std::array<const char*, 12> kMonths = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                                  "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
@@ -178,35 +182,45 @@ std::optional<std::string> base64_decode(std::string_view text) {
 
 std::string percent_encode(std::string_view raw, bool keep_slash) {
   constexpr char kDigits[] = "0123456789ABCDEF";
+  const auto plain = [keep_slash](char c) {
+    return kUnreserved[static_cast<unsigned char>(c)] || (keep_slash && c == '/');
+  };
   std::string out;
   out.reserve(raw.size() + raw.size() / 4);
-  for (char c : raw) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (is_unreserved(byte) || (keep_slash && c == '/')) {
-      out += c;
-    } else {
-      out += '%';
-      out += kDigits[byte >> 4];
-      out += kDigits[byte & 15];
-    }
+  while (!raw.empty()) {
+    const auto end = std::find_if_not(raw.begin(), raw.end(), plain);
+    out.append(raw.begin(), end);
+    raw.remove_prefix(static_cast<std::size_t>(end - raw.begin()));
+    if (raw.empty()) break;
+    const auto byte = static_cast<unsigned char>(raw.front());
+    const char escape[] = {'%', kDigits[byte >> 4], kDigits[byte & 15]};
+    out.append(escape, sizeof escape);
+    raw.remove_prefix(1);
   }
   return out;
 }
 
 std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space) {
+  const auto special = [plus_is_space](char c) {
+    return c == '%' || (plus_is_space && c == '+');
+  };
   std::string out;
   out.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '%') {
-      if (i + 2 >= text.size()) return std::nullopt;
-      const int high = hex_value(text[i + 1]);
-      const int low = hex_value(text[i + 2]);
-      if (high < 0 || low < 0) return std::nullopt;
-      out += static_cast<char>(high << 4 | low);
-      i += 2;
-    } else {
-      out += plus_is_space && text[i] == '+' ? ' ' : text[i];
+  while (!text.empty()) {
+    const auto end = std::find_if(text.begin(), text.end(), special);
+    out.append(text.begin(), end);
+    text.remove_prefix(static_cast<std::size_t>(end - text.begin()));
+    if (text.empty()) break;
+    if (text.front() == '+') {
+      out += ' ';
+      text.remove_prefix(1);
+      continue;
     }
+    const int high = text.size() < 3 ? -1 : hex_value(text[1]);
+    const int low = text.size() < 3 ? -1 : hex_value(text[2]);
+    if (high < 0 || low < 0) return std::nullopt;
+    out += static_cast<char>(high << 4 | low);
+    text.remove_prefix(3);
   }
   return out;
 }

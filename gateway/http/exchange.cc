@@ -7,6 +7,8 @@
 namespace hydra::http {
 
 namespace {
+constexpr std::size_t kUsualHeadBytes = 512;
+
 // The client asked for leave to send no bytes. RFC 9110 section 10.1.1 lets us answer without a 100
 // Continue, but then botocore takes that answer's status for the one of the next response on the
 // connection, and that one's status line for a broken header.
@@ -40,6 +42,7 @@ void ConnectionExchange::begin(const ResponseHead& head, std::optional<std::uint
   framing.chunked = chunked_;
   framing.close = closing_;
   framing.keep_alive = !closing_ && request_.minor_version == 0;
+  head_.reserve(kUsualHeadBytes);
   if (waits_to_send_nothing(request_)) head_ = kContinue;
   append_response_head(head_, head, framing, server_.date());
   state_ = State::kStarted;

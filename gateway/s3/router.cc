@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/encoding.h"
+#include "gateway/http/head_parser.h"
 
 namespace hydra::s3 {
 
@@ -21,6 +22,7 @@ constexpr std::array<std::string_view, 29> kUnsupportedQueries = {
 
 // Headers whose meaning would be lost if they were ignored. x-amz-bypass-governance-retention is none: nothing is
 // retained.
+constexpr std::string_view kAmzPrefix = "x-amz-";
 constexpr std::array<std::string_view, 17> kUnsupportedHeaders = {
     "x-amz-tagging", "x-amz-tagging-directive", "x-amz-object-lock-mode",
     "x-amz-object-lock-retain-until-date", "x-amz-object-lock-legal-hold", "x-amz-mfa",
@@ -119,6 +121,7 @@ Status check_supported(const Call& call) {
       return fail(Code::kNotImplemented, "The subresource " + name + " is not implemented.");
     }
   for (const auto& field : call.request().fields) {
+    if (!http::equal_ignoring_case(field.name.substr(0, kAmzPrefix.size()), kAmzPrefix)) continue;
     std::string name(field.name);
     std::transform(name.begin(), name.end(), name.begin(),
                    [](unsigned char c) { return static_cast<char>(std::tolower(c)); });

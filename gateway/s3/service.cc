@@ -95,8 +95,10 @@ Result<catalog::Bucket> Call::open_bucket(std::string_view name) {
 }
 
 http::ResponseHead Call::answer(int status) const {
+  constexpr std::size_t kUsualFields = 12;
   http::ResponseHead head;
   head.status = status;
+  head.fields.reserve(kUsualFields);
   head.add("x-amz-request-id", request_id);
   return head;
 }
