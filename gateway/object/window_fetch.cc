@@ -4,6 +4,12 @@
 
 namespace hydra::object {
 
+namespace {
+// An agent whose link was cut dials again, with pauses of up to three seconds between its attempts.
+constexpr Nanos kLinkPatience = 8 * kSecond;
+constexpr Nanos kLinkPause = 50 * kMillisecond;
+}  // namespace
+
 WindowFetch::WindowFetch(Loop& loop, agent::Grid& grid, FetchTimes times, bool may_hedge,
                          const catalog::Extent& extent, std::uint64_t offset, std::uint64_t length)
     : loop_(loop),
@@ -45,7 +51,7 @@ Task<void> WindowFetch::run(std::shared_ptr<WindowFetch> self) {
 }
 
 void WindowFetch::begin_read(std::uint8_t index, Columns columns) {
-  reads_.push_back(std::make_unique<Read>(Read{index, columns, State::kReading, {}}));
+  reads_.push_back(std::make_unique<Read>(Read{index, columns, State::kReading, false, {}}));
   loop_.spawn(read(shared_from_this(), reads_.size() - 1));
 }
 
@@ -61,6 +67,7 @@ Task<void> WindowFetch::read(std::shared_ptr<WindowFetch> self, std::size_t slot
     self->last_error_ =
         bytes ? Error{Code::kCorrupt, "a shard is shorter than its extent says"} : bytes.error();
     read.state = State::kFailed;
+    read.away = self->last_error_->code == Code::kUnavailable;
   }
   self->progress_.set();
 }
@@ -126,6 +133,18 @@ bool WindowFetch::is_quick(std::size_t index) {
   return choice == Choice::kQuick;
 }
 
+// Waits until a node that was asked in vain can be reached again, and forgets that it was asked.
+Task<bool> WindowFetch::node_came_back(Deadline patience) {
+  for (;;) {
+    if (loop_.now() >= patience.at) co_return false;
+    co_await sleep_for(loop_, kLinkPause);
+    const auto back = std::erase_if(reads_, [this](const auto& read) {
+      return read->away && grid_.usable(extent_.nodes[read->index]);
+    });
+    if (back > 0) co_return true;
+  }
+}
+
 Task<Status> WindowFetch::collect() {
   look_at_nodes();
   const bool plain = std::all_of(needs_.begin(), needs_.end(),
@@ -147,6 +166,7 @@ Task<Status> WindowFetch::collect() {
   const std::size_t k = extent_.profile.k;
   // A slow read counts as lost while others are asked, but is used if it comes first after all.
   const std::size_t slow = hedged_ ? with_union(State::kReading) : 0;
+  std::optional<Deadline> patience;
   for (;;) {
     if (all_needs_met()) co_return Status();
     const std::size_t have = with_union(State::kRead);
@@ -155,10 +175,13 @@ Task<Status> WindowFetch::collect() {
     if (have + reading < k + slow && begin_other()) continue;
     if (reading == 0 && std::none_of(reads_.begin(), reads_.end(), [](const auto& read) {
           return read->state == State::kReading;
-        }))
+        })) {
+      if (!patience) patience = loop_.after(kLinkPatience);
+      if (co_await node_came_back(*patience)) continue;
       co_return fail(Code::kUnavailable,
                      "too few shards can be read: " +
                          (last_error_ ? last_error_->to_string() : std::string("nodes are away")));
+    }
     progress_.reset();
     co_await progress_.wait();
   }
@@ -177,7 +200,7 @@ Status WindowFetch::decode() {
   std::vector<erasure::MissingShard> missing;
   for (const auto& need : needs_) {
     if (find(need.index, need.columns, State::kRead) != nullptr) continue;
-    auto rebuilt = std::make_unique<Read>(Read{need.index, union_, State::kRead, {}});
+    auto rebuilt = std::make_unique<Read>(Read{need.index, union_, State::kRead, false, {}});
     rebuilt->bytes = Buffer(union_.end - union_.begin);
     rebuilt->bytes.resize(rebuilt->bytes.capacity());
     missing.push_back({need.index, rebuilt->bytes.span()});

@@ -4,8 +4,9 @@
 // First the data shards that hold the run are asked for just their bytes. When one is known to be
 // missing, lies on a node that is ejected from reads (reputation.h), fails, or is slower than it
 // should be, the same columns are asked for from others, and any k of them give the run. Ejected
-// nodes and those that seem to be away are asked when too few others are left. Started once,
-// awaited once; belongs to one worker and keeps itself alive while reads are under way.
+// nodes and those that seem to be away are asked when too few others are left; when too few can be
+// reached at all it waits a moment for links that were cut to come back. Started once, awaited
+// once; belongs to one worker and keeps itself alive while reads are under way.
 #pragma once
 
 #include <memory>
@@ -56,6 +57,7 @@ class WindowFetch : public std::enable_shared_from_this<WindowFetch> {
     std::uint8_t index;
     Columns columns;
     State state = State::kReading;
+    bool away = false;  // failed because its node cannot be reached
     Buffer bytes;
   };
   struct Need {  // of a data shard
@@ -73,6 +75,7 @@ class WindowFetch : public std::enable_shared_from_this<WindowFetch> {
   bool any_failed() const;
   std::size_t with_union(State state) const;
   bool begin_other();
+  Task<bool> node_came_back(Deadline patience);
   Status decode();
   Task<Status> collect();
 

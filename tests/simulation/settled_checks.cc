@@ -77,6 +77,17 @@ void collect_extents(Check& check, catalog::Catalog& catalog) {
   check.counts.extents = check.extents.size();
 }
 
+// Links are still cut now and then; they come back.
+template <typename Ask>
+std::invoke_result_t<Ask> until_answered(Loop& loop, Ask ask) {
+  constexpr int kTries = 5;
+  for (int tries = 1;; ++tries) {
+    auto answer = co_await ask();
+    if (answer || answer.error().code != Code::kUnavailable || tries == kTries) co_return answer;
+    co_await sleep_for(loop, 3 * kSecond);
+  }
+}
+
 Task<void> check_shards(Check* check, Gateway::Worker& worker) {
   for (const auto& [id, extent] : check->extents) {
     const auto durable = extent.nodes.size() - std::popcount(extent.missing);
@@ -93,15 +104,17 @@ Task<void> check_shards(Check* check, Gateway::Worker& worker) {
       const ShardId shard = extent.shard(i);
       const std::string name =
           fmt::format("shard {} of extent {} on node {}", i, id.to_string(), extent.nodes[i]);
-      const auto info =
-          co_await worker.grid.info(extent.nodes[i], shard, worker.loop.after(30 * kSecond));
+      const auto info = co_await until_answered(worker.loop, [&] {
+        return worker.grid.info(extent.nodes[i], shard, worker.loop.after(30 * kSecond));
+      });
       if (!info) {
         check->complain(name + " is recorded, but: " + info.error().to_string());
         continue;
       }
       if (info->shard_bytes != layout->shard_bytes()) check->complain(name + " has a wrong size");
-      const Status whole =
-          co_await worker.grid.verify(extent.nodes[i], shard, worker.loop.after(30 * kSecond));
+      const Status whole = co_await until_answered(worker.loop, [&] {
+        return worker.grid.verify(extent.nodes[i], shard, worker.loop.after(30 * kSecond));
+      });
       if (!whole) check->complain(name + " is not whole: " + whole.error().to_string());
       ++check->counts.shards;
     }
