@@ -19,6 +19,7 @@
 #include "base/kv/kv.h"
 #include "base/result.h"
 #include "base/runtime/loop.h"
+#include "gateway/catalog/held_extents.h"
 #include "gateway/catalog/journal_sink.h"
 #include "gateway/catalog/rows.h"
 
@@ -172,6 +173,8 @@ class Catalog {
                                                std::shared_ptr<JournalSink> sink = nullptr);
   virtual ~Catalog() = default;
   virtual ClusterId cluster() const = 0;
+  // What running reads need and dead_extents() and strays() therefore leave out. Any thread.
+  HeldExtents& held() { return held_; }
 
   // Reads: any thread.
   virtual Result<Bucket> bucket(std::string_view name) = 0;  // kNoSuchBucket
@@ -307,6 +310,9 @@ class Catalog {
   // reading that shards are not wanted any more and freeing them: else a gateway that is lost in
   // between would be rebuilt as one that wants them.
   virtual Task<Status> settled(Loop& loop) = 0;
+
+ private:
+  HeldExtents held_;
 };
 
 }  // namespace hydra::catalog

@@ -104,7 +104,8 @@ Result<std::vector<DeadExtent>> StoreCatalog::dead_extents(std::int64_t died_bef
     HYDRA_TRY(const auto row, snapshot->get(as_bytes(extent_key(name->extent))));
     if (!row) return fail(Code::kCorrupt, "catalog: a dead extent has no row");
     HYDRA_TRY(ExtentRow extent, decode_extent(name->extent, *row));
-    out.push_back({name->died_ms, std::move(extent.extent)});
+    if (!held().contains(extent.extent.stored_as))
+      out.push_back({name->died_ms, std::move(extent.extent)});
     HYDRA_TRY(more, cursor->next());
   }
   return out;
@@ -120,7 +121,7 @@ Result<std::vector<Stray>> StoreCatalog::strays(std::int64_t due_before_ms, std:
   while (more && out.size() < limit) {
     const auto stray = parse_stray_key(cursor->key());
     if (!stray || stray->due_ms >= due_before_ms) break;
-    out.push_back(*stray);
+    if (!held().contains(stray->shard.extent)) out.push_back(*stray);
     HYDRA_TRY(more, cursor->next());
   }
   return out;

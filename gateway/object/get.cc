@@ -144,12 +144,13 @@ Task<Status> ObjectStore::rescue_next(const catalog::ReadPlan& plan,
 }
 
 Task<Status> ObjectStore::send(const catalog::ReadPlan& plan, ByteSink& sink) {
-  for (const auto& run : plan.runs) HYDRA_CO_CHECK_OK(co_await send_run(plan, run, sink));
+  LongRead read{loop_.now() + options_.hold_after};
+  for (const auto& run : plan.runs) HYDRA_CO_CHECK_OK(co_await send_run(plan, run, read, sink));
   co_return Status();
 }
 
 Task<Status> ObjectStore::send_run(const catalog::ReadPlan& plan, const catalog::ReadPlan::Run& run,
-                                   ByteSink& sink) {
+                                   LongRead& read, ByteSink& sink) {
   HYDRA_CO_TRY(DataKey key, keys_.unwrap(run.slice.body, run.slice.key));
   SegmentOpener opener(run, key);
   secure_clear(key);
@@ -166,6 +167,7 @@ Task<Status> ObjectStore::send_run(const catalog::ReadPlan& plan, const catalog:
   if (!hold) co_return fail(Code::kSlowDown, "too much data is in flight");
 
   const auto begin_fetch = [&] {
+    if (!read.hold && loop_.now() >= read.hold_at) read.hold = catalog_.held().hold(plan.extents);
     const Window window = windows.front();
     windows.pop_front();
     ++counters_.reads;

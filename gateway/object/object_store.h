@@ -29,6 +29,9 @@ struct StoreOptions {
   Nanos read_timeout = 10 * kSecond;     // of one fetch from a node
   Nanos hedge_after =
       100 * kMillisecond;  // a fetch that is slower than this and its node's p95 gets company
+  // A read that lasts longer keeps its extents from being freed; well within the grace that dead
+  // extents have.
+  Nanos hold_after = 600 * kSecond;
   WriteTimes write;
 };
 
@@ -100,8 +103,12 @@ class ObjectStore {
   // avoid only if it cannot be done without them.
   Result<catalog::Extent> place(std::uint64_t sealed_left, std::span<const NodeId> avoid);
   Task<Status> receive_body(ByteSource& source, std::uint64_t length, StoredBody& stored);
+  struct LongRead {  // what a read holds once it lasts
+    Nanos hold_at;
+    std::optional<catalog::HeldExtents::Hold> hold = {};
+  };
   Task<Status> send_run(const catalog::ReadPlan& plan, const catalog::ReadPlan::Run& run,
-                        ByteSink& sink);
+                        LongRead& read, ByteSink& sink);
   Task<Status> rescue_next(const catalog::ReadPlan& plan, const catalog::ReadPlan::Run& run,
                            SegmentOpener& opener, Buffer& plain);
 

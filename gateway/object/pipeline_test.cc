@@ -266,6 +266,54 @@ TEST(Pipeline, AWriteThatLosesItsQuorumAfterTwoStripesIsRefusedAndLeavesNothing)
   EXPECT_TRUE(status);
 }
 
+// The object is deleted while its reader takes a quarter of an hour for each window.
+class SlowSink : public TextSink {
+ public:
+  SlowSink(Loop& loop, World& world) : loop_(loop), world_(world) {}
+  Task<Status> write(ByteView bytes) override {
+    if (text.empty())
+      HYDRA_CO_CHECK_OK(co_await world_.catalog().delete_object(loop_, world_.bucket(), {"key"},
+                                                                loop_.wall_ms()));
+    text += as_text(bytes);
+    co_await sleep_for(loop_, 900 * kSecond);
+    auto dead = world_.catalog().dead_extents(loop_.wall_ms(), 10);
+    if (!dead) co_return fail(dead.error());
+    collectable.push_back(dead->size());
+    co_return Status();
+  }
+  std::vector<std::size_t> collectable;  // after each window
+
+ private:
+  Loop& loop_;
+  World& world_;
+};
+
+TEST(Pipeline, ALongReadHoldsTheExtentsThatItReads) {
+  const auto status = sim::run_sim(1, [](Loop& loop) -> Task<Status> {
+    World world(loop);
+    HYDRA_CO_CHECK_OK(co_await world.make_bucket());
+    const std::string text = noise(4u << 20, 6);
+    HYDRA_CO_CHECK_OK(co_await world.put("key", text));
+    const auto found =
+        world.catalog().object_and_plan(world.bucket(), "key", [](const catalog::Version& v) {
+          return std::optional(std::pair<std::uint64_t, std::uint64_t>(0, v.bytes));
+        });
+    if (!found) co_return fail(found.error());
+    SlowSink sink(loop, world);
+    HYDRA_CO_CHECK_OK(co_await world.store.send(found->second, sink));
+    EXPECT_EQ(sink.text, text);
+    // The second window was under way before the read had lasted; from the third on it holds.
+    EXPECT_GE(sink.collectable.size(), 4u);
+    EXPECT_EQ(sink.collectable.at(0), 1u);
+    for (std::size_t i = 1; i < sink.collectable.size() - 1; ++i)
+      EXPECT_EQ(sink.collectable.at(i), 0u);
+    const auto dead = world.catalog().dead_extents(loop.wall_ms(), 10);
+    EXPECT_TRUE(dead && dead->size() == 1) << "let go when the read has ended";
+    co_return Status();
+  });
+  EXPECT_TRUE(status) << status.error().to_string();
+}
+
 TEST(Pipeline, TooFewNodesRefuseTheWriteAndLeaveNothing) {
   const auto status = sim::run_sim(1, [](Loop& loop) -> Task<Status> {
     World world(loop);
