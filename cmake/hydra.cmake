@@ -55,6 +55,9 @@ function(hydra_binary name)
   target_link_libraries(${name} PRIVATE hydra_flags ${ARG_DEPENDS})
 endfunction()
 
+# All that ctest runs; the programs themselves are not part of it.
+add_custom_target(tests)
+
 # hydra_test(NAME SOURCES a_test.cc ... DEPENDS ... [LABELS l...]): one GoogleTest executable, one ctest.
 function(hydra_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;LABELS" ${ARGN})
@@ -62,6 +65,7 @@ function(hydra_test name)
   target_link_libraries(${name} PRIVATE hydra_flags ${ARG_DEPENDS} GTest::gtest GTest::gmock
                                         GTest::gtest_main ${RAPIDCHECK_LIBRARY})
   hydra_compile_quickly(${name})
+  add_dependencies(tests ${name})
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES TIMEOUT 600 LABELS "unit;${ARG_LABELS}")
 endfunction()
@@ -75,6 +79,7 @@ function(hydra_fuzzer name)
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE hydra_flags ${ARG_DEPENDS})
   target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  add_dependencies(tests ${name})
   add_test(NAME ${name} COMMAND ${name} -max_total_time=5 -rss_limit_mb=1024 -print_final_stats=0)
   set_tests_properties(${name} PROPERTIES TIMEOUT 60 LABELS "fuzz")
 endfunction()
