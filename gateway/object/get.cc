@@ -15,6 +15,8 @@ namespace hydra::object {
 namespace {
 
 constexpr std::uint64_t kWindowBytes = erasure::kStripeDataBytes;
+// Plaintext is sent as soon as so much was opened: it is then still in the processor's cache.
+constexpr std::size_t kSendBytes = 192u << 10;
 
 // A run of one extent's ciphertext that is fetched at once.
 struct Window {
@@ -187,13 +189,17 @@ Task<Status> ObjectStore::send_run(const catalog::ReadPlan& plan, const catalog:
     counters_.hedged_reads += fetch->hedged();
     counters_.degraded_reads += fetch->degraded();
     plain.resize(0);
-    for (ByteView view : fetch->views())
+    for (ByteView view : fetch->views()) {
       while (!view.empty()) {
         Status opened = opener.open(view, plain);
         if (!opened && opened.error().code == Code::kCorrupt)
           opened = co_await rescue_next(plan, run, opener, plain);
         HYDRA_CO_CHECK_OK(std::move(opened));
       }
+      if (plain.size() < kSendBytes) continue;
+      HYDRA_CO_CHECK_OK(co_await sink.write(plain.view()));
+      plain.resize(0);
+    }
     fetch.reset();
     if (!plain.empty()) HYDRA_CO_CHECK_OK(co_await sink.write(plain.view()));
   }
