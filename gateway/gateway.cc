@@ -57,8 +57,11 @@ Task<Result<std::unique_ptr<Gateway>>> Gateway::start(std::span<Loop* const> loo
       first, *self.catalog_, self.board_,
       std::vector<erasure::Profile>{profile, {1, profile.m}});
   HYDRA_CO_CHECK_OK(self.membership_->load());
-  self.collector_ = std::make_unique<object::Collector>(first, self.workers_.front()->grid,
-                                                        *self.catalog_, self.options_.collector);
+  self.options_.healing.profile = profile;
+  self.options_.healing.small_bytes = self.options_.store.small_bytes;
+  self.healer_ =
+      std::make_unique<heal::Healer>(first, self.workers_.front()->grid, *self.catalog_,
+                                     self.board_, self.foreground_, self.options_.healing);
   if (!self.options_.admin_address.text.empty()) {
     admin::Routes routes;
     admin::add_status_routes(routes, self.sources_);
@@ -80,7 +83,7 @@ Task<Result<std::unique_ptr<Gateway>>> Gateway::start(std::span<Loop* const> loo
   door.log = [](std::string sentence) { log::info("{}", sentence); };
   HYDRA_CO_TRY(self.door_, agent::GridServer::start(first, std::move(door)));
   // Nothing that can fail comes after the first task that uses the gateway.
-  first.spawn(object::Collector::run(self.collector_.get()));
+  first.spawn(heal::Healer::run(self.healer_.get()));
   co_return gateway;
 }
 
@@ -91,6 +94,7 @@ Task<void> Gateway::answer(Gateway* self, Worker* worker, http::Exchange& exchan
   } else if (page != admin::Page::kNone && page != admin::Page::kMetrics) {
     co_await admin::answer_health(self->sources_, page, exchange);
   } else {
+    const heal::Foreground::Request request(self->foreground_);
     admin::MeteredExchange metered(exchange, worker->meter);
     const std::string_view operation = co_await worker->service.handle(metered);
     metered.end(operation);
@@ -132,6 +136,7 @@ Task<void> Gateway::stop(Deadline deadline) {
     });
   }
   co_await done.wait();
+  co_await healer_->stop(deadline);
 }
 
 }  // namespace hydra

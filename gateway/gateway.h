@@ -15,8 +15,8 @@
 #include "gateway/admin/admin_server.h"
 #include "gateway/admin/request_meter.h"
 #include "gateway/catalog/catalog.h"
+#include "gateway/heal/healer.h"
 #include "gateway/http/connection.h"
-#include "gateway/object/collector.h"
 #include "gateway/object/membership.h"
 #include "gateway/object/object_store.h"
 #include "gateway/s3/service.h"
@@ -32,7 +32,7 @@ struct GatewayOptions {
   std::vector<Address> grid_addresses;
   std::shared_ptr<const s3::CredentialStore> credentials;
   object::StoreOptions store;
-  object::CollectorOptions collector;
+  heal::HealOptions healing;  // profile and small_bytes are those of `store`
   s3::ServiceOptions service;
   http::Limits limits;
   std::size_t max_connections = 4096;  // of each worker
@@ -64,6 +64,7 @@ class Gateway {
 
   catalog::Catalog& catalog() { return *catalog_; }
   const object::PlacementBoard& board() const { return board_; }
+  heal::Healer& healer() { return *healer_; }  // on the first loop
   metrics::Registry& registry() { return registry_; }
   const GatewayOptions& options() const { return options_; }
   std::span<const std::unique_ptr<Worker>> workers() const { return workers_; }
@@ -83,7 +84,8 @@ class Gateway {
   std::vector<std::unique_ptr<Worker>> workers_;
   admin::Sources sources_;  // complete once workers_ is
   std::unique_ptr<object::Membership> membership_;
-  std::unique_ptr<object::Collector> collector_;
+  heal::Foreground foreground_;
+  std::unique_ptr<heal::Healer> healer_;
   std::unique_ptr<agent::GridServer> door_;
   std::unique_ptr<admin::AdminServer> admin_;
 };

@@ -88,6 +88,16 @@ std::vector<s3::Credential> read_users(config::Reader& reader) {
   return users;
 }
 
+void read_heal(config::Reader& reader, heal::HealOptions& heal) {
+  heal.watch.delay = reader.duration("heal.delay", heal.watch.delay, 0);
+  heal.pace.floor = reader.size("heal.floor", heal.pace.floor, 64u << 10);
+  heal.pace.ceiling = reader.size("heal.ceiling", heal.pace.ceiling, 64u << 10);
+  if (heal.pace.floor > heal.pace.ceiling)
+    reader.mistake("heal.floor", "must not be above heal.ceiling");
+  heal.rebalance = reader.choice("heal.rebalance", "auto", {"auto", "manual"}) == "auto";
+  heal.survey_every = reader.duration("heal.survey_every", heal.survey_every, kSecond);
+}
+
 }  // namespace
 
 Result<ProcessOptions> load_options(const std::string& path, bool& created_keys) {
@@ -131,7 +141,12 @@ Result<ProcessOptions> load_options(const std::string& path, bool& created_keys)
     reader.mistake("storage.profile", parsed.error().message);
   gateway.store.budget_bytes = reader.size("storage.memory", 192u << 20, 16u << 20) / options.workers;
   gateway.store.small_bytes = reader.size("storage.replicate_up_to", gateway.store.small_bytes, 0, 1u << 20);
-  gateway.collector.grace_ms = reader.duration("storage.grace", 3600 * kSecond, 0) / kMillisecond;
+  heal::SweepOptions& sweep = gateway.healing.sweep;
+  sweep.grace_ms = reader.duration("storage.grace", 3600 * kSecond, 0) / kMillisecond;
+  sweep.upload_expiry_ms =
+      reader.duration("storage.upload_expiry", sweep.upload_expiry_ms * kMillisecond, 0) /
+      kMillisecond;
+  read_heal(reader, gateway.healing);
   gateway.admin_address.text = reader.address("admin.listen", "");
   if (!gateway.admin_address.text.empty() && !gateway.admin_address.is_unix())
     reader.mistake("admin.listen", "want unix:/path: whoever reaches it is not asked who he is");

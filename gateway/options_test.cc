@@ -74,7 +74,8 @@ grid:
 catalog: {directory: catalog, map_size: 8GiB}
 keys: {file: keys/master.key}
 credentials: {file: credentials}
-storage: {profile: 8+3, memory: 96MiB, replicate_up_to: 4KiB, grace: 90s}
+storage: {profile: 8+3, memory: 96MiB, replicate_up_to: 4KiB, grace: 90s, upload_expiry: 1h}
+heal: {delay: 2m, floor: 1MiB, ceiling: 8MiB, rebalance: manual, survey_every: 2h}
 admin: {listen: "unix:/run/hydra/admin.sock"}
 metrics: {public: true}
 log: {file: gateway.log, level: warning}
@@ -108,7 +109,13 @@ TEST_F(GatewayOptionsTest, EveryKeyArrivesWhereItBelongs) {
   EXPECT_EQ(gateway.store.profile, (erasure::Profile{8, 3}));
   EXPECT_EQ(gateway.store.budget_bytes, 32u << 20);
   EXPECT_EQ(gateway.store.small_bytes, 4096u);
-  EXPECT_EQ(gateway.collector.grace_ms, 90'000);
+  EXPECT_EQ(gateway.healing.sweep.grace_ms, 90'000);
+  EXPECT_EQ(gateway.healing.sweep.upload_expiry_ms, 3'600'000);
+  EXPECT_EQ(gateway.healing.watch.delay, 120 * kSecond);
+  EXPECT_EQ(gateway.healing.pace.floor, 1u << 20);
+  EXPECT_EQ(gateway.healing.pace.ceiling, 8u << 20);
+  EXPECT_FALSE(gateway.healing.rebalance);
+  EXPECT_EQ(gateway.healing.survey_every, 7200 * kSecond);
   EXPECT_EQ(gateway.admin_address.text, "unix:/run/hydra/admin.sock");
   EXPECT_TRUE(gateway.public_metrics);
   EXPECT_EQ(options->log.file, directory_ / "gateway.log");
@@ -142,7 +149,13 @@ TEST_F(GatewayOptionsTest, TheFileThatExplainsEveryKeyGivesTheDefaults) {
   EXPECT_EQ(a.store.profile, b.store.profile);
   EXPECT_EQ(a.store.budget_bytes, b.store.budget_bytes);
   EXPECT_EQ(a.store.small_bytes, b.store.small_bytes);
-  EXPECT_EQ(a.collector.grace_ms, b.collector.grace_ms);
+  EXPECT_EQ(a.healing.sweep.grace_ms, b.healing.sweep.grace_ms);
+  EXPECT_EQ(a.healing.sweep.upload_expiry_ms, b.healing.sweep.upload_expiry_ms);
+  EXPECT_EQ(a.healing.watch.delay, b.healing.watch.delay);
+  EXPECT_EQ(a.healing.pace.floor, b.healing.pace.floor);
+  EXPECT_EQ(a.healing.pace.ceiling, b.healing.pace.ceiling);
+  EXPECT_EQ(a.healing.rebalance, b.healing.rebalance);
+  EXPECT_EQ(a.healing.survey_every, b.healing.survey_every);
   EXPECT_EQ(a.admin_address.text, "");
   EXPECT_EQ(a.public_metrics, b.public_metrics);
   EXPECT_EQ(explained->log.level, shortest->log.level);

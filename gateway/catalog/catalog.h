@@ -105,6 +105,10 @@ struct UploadPage {
   bool truncated = false;
   std::string next_key_marker, next_upload_id_marker;
 };
+struct OldUploads {
+  std::vector<Upload> uploads;
+  std::optional<Upload> next;  // what to go on after; none at the end
+};
 struct PartPage {
   std::vector<Part> parts;  // without slices
   bool truncated = false;
@@ -206,6 +210,9 @@ class Catalog {
   virtual Result<Upload> upload(BucketId bucket, std::string_view key,
                                 std::string_view upload_id) = 0;  // kNoSuchUpload
   virtual Result<UploadPage> uploads(BucketId bucket, const UploadListRequest& request) = 0;
+  // Of all buckets, those that began before then. `limit` bounds the uploads looked at.
+  virtual Result<OldUploads> old_uploads(std::int64_t initiated_before_ms, std::size_t limit,
+                                         std::optional<Upload> after = {}) = 0;
   virtual Result<PartPage> parts(std::string_view upload_id, std::uint32_t after,
                                  std::size_t limit) = 0;
   virtual Result<Extent> extent(const ExtentId& id) = 0;

@@ -38,6 +38,8 @@ class StoreCatalog final : public Catalog {
                                        VersionVisitor& visitor) override;
   Result<Upload> upload(BucketId bucket, std::string_view key, std::string_view upload_id) override;
   Result<UploadPage> uploads(BucketId bucket, const UploadListRequest& request) override;
+  Result<OldUploads> old_uploads(std::int64_t initiated_before_ms, std::size_t limit,
+                                 std::optional<Upload> after) override;
   Result<PartPage> parts(std::string_view upload_id, std::uint32_t after,
                          std::size_t limit) override;
   Result<Extent> extent(const ExtentId& id) override;

@@ -120,7 +120,7 @@ Task<void> GridWorld::start_gateway(GridWorld* world, sim::Process* process) {
   options.grid_addresses = {{kGridAddress}};
   options.credentials = world->credentials_;
   options.store.profile = world->options_.profile;
-  options.collector = world->options_.collector;
+  options.healing = world->options_.healing;
   auto started = co_await Gateway::start(loops, std::move(options));
   if (!started) {
     world->model.violation("the gateway does not start: " + started.error().to_string());
