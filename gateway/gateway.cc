@@ -2,11 +2,16 @@
 
 #include "base/log.h"
 #include "gateway/admin/layout_routes.h"
+#include "gateway/admin/node_routes.h"
 #include "gateway/admin/object_routes.h"
 #include "gateway/admin/public_pages.h"
 #include "gateway/admin/status_routes.h"
 
 namespace hydra {
+
+agent::GridSecret Gateway::grid_secret_of(const object::KeyRing& keys) {
+  return {keys.derive("hydragrid grid secret 1")};
+}
 
 Gateway::Worker::Worker(Loop& owner, Gateway& gateway)
     : loop(owner),
@@ -32,7 +37,8 @@ Gateway::Gateway(GatewayOptions options, object::KeyRing keys,
                  std::unique_ptr<catalog::Catalog> catalog)
     : options_(std::move(options)),
       grid_metrics_(registry_),
-      keys_(std::move(keys)), catalog_(std::move(catalog)) {}
+      keys_(std::move(keys)),
+      catalog_(std::move(catalog)) {}
 
 Gateway::~Gateway() = default;
 
@@ -53,10 +59,17 @@ Task<Result<std::unique_ptr<Gateway>>> Gateway::start(std::span<Loop* const> loo
         {&worker->loop, &worker->grid, &worker->store, worker->server.get()});
 
   const erasure::Profile profile = self.options_.store.profile;
+  self.options_.membership.on_removed = [&self](NodeId node) {
+    for (auto& worker : self.workers_)
+      worker->loop.post([&grid = worker->grid, node] { grid.expel(node); });
+  };
   self.membership_ = std::make_unique<object::Membership>(
-      first, *self.catalog_, self.board_,
-      std::vector<erasure::Profile>{profile, {1, profile.m}});
+      first, *self.catalog_, self.board_, self.workers_.front()->grid,
+      std::vector<erasure::Profile>{profile, {1, profile.m}}, self.options_.membership);
   HYDRA_CO_CHECK_OK(self.membership_->load());
+  self.admission_ =
+      std::make_unique<object::Admission>(first, *self.catalog_, *self.membership_,
+                                          grid_secret_of(self.keys_), self.options_.advertised);
   self.collector_ = std::make_unique<object::Collector>(first, self.workers_.front()->grid,
                                                         *self.catalog_, self.options_.collector);
   if (!self.options_.admin_address.text.empty()) {
@@ -64,24 +77,33 @@ Task<Result<std::unique_ptr<Gateway>>> Gateway::start(std::span<Loop* const> loo
     admin::add_status_routes(routes, self.sources_);
     admin::add_object_routes(routes, self.sources_);
     admin::add_layout_routes(routes, self.sources_, *self.membership_, [] { return 0.0; });
+    admin::add_node_routes(routes, {self.sources_, *self.membership_, *self.admission_,
+                                    self.options_.grid_addresses, self.options_.advertised});
     HYDRA_CO_TRY(self.admin_,
                  admin::AdminServer::start(first, self.options_.admin_address, std::move(routes),
                                            self.sources_, self.registry_, self.grid_metrics_));
   }
 
-  agent::GridServerOptions door;
-  door.addresses = self.options_.grid_addresses;
-  door.cluster = self.catalog_->cluster();
-  door.secret = self.options_.grid_secret;
-  for (auto& worker : self.workers_) door.workers.push_back(&worker->grid);
-  door.on_join = [&self](agent::NodeDescription node, Loop&) {
-    return self.membership_->join(std::move(node));
-  };
-  door.log = [](std::string sentence) { log::info("{}", sentence); };
-  HYDRA_CO_TRY(self.door_, agent::GridServer::start(first, std::move(door)));
+  HYDRA_CO_TRY(self.door_, self.open_door(first));
   // Nothing that can fail comes after the first task that uses the gateway.
   first.spawn(object::Collector::run(self.collector_.get()));
+  first.spawn(object::Membership::watch(self.membership_.get()));
   co_return gateway;
+}
+
+Result<std::unique_ptr<agent::GridServer>> Gateway::open_door(Loop& first) {
+  agent::GridServerOptions door;
+  door.addresses = options_.grid_addresses;
+  door.cluster = catalog_->cluster();
+  door.secret = grid_secret_of(keys_);
+  for (auto& worker : workers_) door.workers.push_back(&worker->grid);
+  door.on_link = [this](agent::NodeDescription node, Loop&) {
+    return membership_->link(std::move(node));
+  };
+  door.find_claim = [this](const agent::ClaimId& id) { return admission_->find(id); };
+  door.on_join = [this](agent::Join join, Loop&) { return admission_->join(std::move(join)); };
+  door.log = [](std::string sentence) { log::info("{}", sentence); };
+  return agent::GridServer::start(first, std::move(door));
 }
 
 Task<void> Gateway::answer(Gateway* self, Worker* worker, http::Exchange& exchange) {

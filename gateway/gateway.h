@@ -1,9 +1,9 @@
-// Gateway: all of a gateway process but its sockets and its configuration: catalog, keys, membership, the grid's
-// door, and for each worker the pipeline and the S3 service. The same object runs in main() on real loops and in
-// the simulation on simulated ones.
+// Gateway: all of a gateway process but its sockets and its configuration: catalog, keys,
+// membership, the grid's door, and for each worker the pipeline and the S3 service. The same object
+// runs in main() on real loops and in the simulation on simulated ones.
 //
-// Made by start() on the first loop; serve() is called on the worker that owns the connection. stop() first, then
-// end the loops, then destroy it.
+// Made by start() on the first loop; serve() is called on the worker that owns the connection.
+// stop() first, then end the loops, then destroy it.
 #pragma once
 
 #include <memory>
@@ -16,6 +16,7 @@
 #include "gateway/admin/request_meter.h"
 #include "gateway/catalog/catalog.h"
 #include "gateway/http/connection.h"
+#include "gateway/object/admission.h"
 #include "gateway/object/collector.h"
 #include "gateway/object/membership.h"
 #include "gateway/object/object_store.h"
@@ -28,8 +29,10 @@ struct GatewayOptions {
   std::string catalog_directory;
   kv::Options catalog;
   std::string key_file_text;  // what object::KeyRing::parse takes
-  agent::GridSecret grid_secret{};
   std::vector<Address> grid_addresses;
+  // Where nodes reach the grid's gateways; empty: where they reached the one that let them join.
+  std::vector<std::string> advertised;
+  object::MembershipOptions membership;
   std::shared_ptr<const s3::CredentialStore> credentials;
   object::StoreOptions store;
   object::CollectorOptions collector;
@@ -53,16 +56,21 @@ class Gateway {
     std::shared_ptr<http::Server> server;
   };
 
-  // Opens the catalog and starts to admit agents. kInvalidArgument, kAlreadyExists (an address in use), kIo.
+  // Opens the catalog and starts to admit agents. kInvalidArgument, kAlreadyExists (an address in
+  // use), kIo.
   static Task<Result<std::unique_ptr<Gateway>>> start(std::span<Loop* const> loops,
                                                       GatewayOptions options);
   ~Gateway();
+  // It follows from the key file, so whoever keeps that has all that a gateway needs.
+  static agent::GridSecret grid_secret_of(const object::KeyRing& keys);
 
   void serve(Loop& loop, std::unique_ptr<Stream> stream);
   // Stops admitting agents and lets running exchanges end, until `deadline`. On the first loop.
   Task<void> stop(Deadline deadline);
 
   catalog::Catalog& catalog() { return *catalog_; }
+  object::Membership& membership() { return *membership_; }
+  object::Admission& admission() { return *admission_; }
   const object::PlacementBoard& board() const { return board_; }
   metrics::Registry& registry() { return registry_; }
   const GatewayOptions& options() const { return options_; }
@@ -71,6 +79,7 @@ class Gateway {
 
  private:
   Gateway(GatewayOptions options, object::KeyRing keys, std::unique_ptr<catalog::Catalog> catalog);
+  Result<std::unique_ptr<agent::GridServer>> open_door(Loop& first);
   static Task<void> answer(Gateway* self, Worker* worker, http::Exchange& exchange);
   static Task<void> answer_metrics(Gateway* self, http::Exchange& exchange);
 
@@ -83,6 +92,7 @@ class Gateway {
   std::vector<std::unique_ptr<Worker>> workers_;
   admin::Sources sources_;  // complete once workers_ is
   std::unique_ptr<object::Membership> membership_;
+  std::unique_ptr<object::Admission> admission_;
   std::unique_ptr<object::Collector> collector_;
   std::unique_ptr<agent::GridServer> door_;
   std::unique_ptr<admin::AdminServer> admin_;

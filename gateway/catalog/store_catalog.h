@@ -42,6 +42,7 @@ class StoreCatalog final : public Catalog {
                          std::size_t limit) override;
   Result<Extent> extent(const ExtentId& id) override;
   Result<std::vector<NodeRow>> nodes() override;
+  Result<std::optional<ClaimRow>> claim(const agent::ClaimId& id) override;
   Result<std::optional<std::pair<std::uint64_t, std::string>>> ring() override;
   Result<ExtentPage> walk_extents(std::optional<ExtentId> after, std::size_t limit) override;
   Result<std::vector<std::optional<Extent>>> owners(std::span<const ExtentId> stored_as) override;
@@ -73,6 +74,9 @@ class StoreCatalog final : public Catalog {
   Task<Status> abort_upload(Loop& loop, BucketId bucket, std::string key, std::string upload_id,
                             std::int64_t now_ms) override;
   Task<Result<NodeRow>> register_node(Loop& loop, NodeRow node) override;
+  Task<Status> put_claim(Loop& loop, ClaimRow claim) override;
+  Task<Result<NodeRow>> claim_node(Loop& loop, agent::ClaimId id, Sha256 hash,
+                                   NodeRow node) override;
   Task<Result<NodeRow>> set_node(Loop& loop, NodeId node, NodeChange change) override;
   Task<Status> put_ring(Loop& loop, std::uint64_t epoch, std::string encoded) override;
   Task<Status> update_extent(Loop& loop, Extent expected, Extent updated,

@@ -4,6 +4,7 @@
 
 int main(int argc, char** argv) {
   hydra::ctl::Commands commands;
+  hydra::ctl::add_node_commands(commands);
   hydra::ctl::add_status_command(commands);
   hydra::ctl::add_health_command(commands);
   hydra::ctl::add_layout_commands(commands);

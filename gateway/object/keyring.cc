@@ -61,6 +61,14 @@ KeyRing::~KeyRing() {
   for (auto& [id, key] : keys_) secure_clear(key);
 }
 
+DataKey KeyRing::derive(std::string_view info) const {
+  const Sha256 no_salt{};
+  Sha256 extracted = hmac_sha256(no_salt, keys_.begin()->second);
+  const DataKey key = hmac_sha256(extracted, as_bytes(std::string(info) + '\x01'));
+  secure_clear(extracted);
+  return key;
+}
+
 const DataKey* KeyRing::find(std::uint32_t kek_id) const {
   const auto it = keys_.find(kek_id);
   return it == keys_.end() ? nullptr : &it->second;

@@ -127,8 +127,7 @@ class CorruptedLogs(UnderWriters):
 
 
 class Partitions(UnderWriters):
-    """Two agents live behind cables that are cut. Links that are not encrypted stay on a loopback, so
-    a relay at each end of the cable carries them over."""
+    """Two agents live behind cables that are cut; a relay at each end carries their links over."""
     FAR = ("agent-1", "agent-2")
 
     @classmethod
