@@ -227,6 +227,7 @@ class Catalog {
   virtual Result<std::vector<Stray>> strays(std::int64_t due_before_ms, std::size_t limit,
                                             std::optional<Stray> after = {}) = 0;
   virtual Result<std::optional<Lease>> lease(std::string_view name) = 0;
+  virtual Result<std::optional<WalkRow>> walk(std::string_view name) = 0;
   virtual Result<std::vector<SnapshotRow>> snapshots() = 0;  // oldest first
   // All rows as they are now. For the thread that asks.
   virtual Result<std::unique_ptr<kv::Snapshot>> rows() = 0;
@@ -293,6 +294,9 @@ class Catalog {
   // that is not the wanted one) keeps it in the queue at least that urgent. Those that are gone are
   // passed over.
   virtual Task<Status> enqueue(Loop& loop, std::vector<QueueItem> items) = 0;
+  // Shards that were found where their extents do not live. Those that are there already are passed
+  // over.
+  virtual Task<Status> add_strays(Loop& loop, std::vector<Stray> strays) = 0;
   // These have been freed, or turned out to be no strays.
   virtual Task<Status> forget_strays(Loop& loop, std::vector<Stray> strays) = 0;
   // Takes or prolongs the lease of that name for `ttl_ms` from now if nobody else holds it. Returns
@@ -300,6 +304,8 @@ class Catalog {
   virtual Task<Result<Lease>> acquire_lease(Loop& loop, std::string name, std::string holder,
                                             std::int64_t ttl_ms) = 0;
   virtual Task<Status> release_lease(Loop& loop, std::string name, std::string holder) = 0;
+  // Remembers how far a walk has come. Who walks holds a lease.
+  virtual Task<Status> put_walk(Loop& loop, std::string name, WalkRow row) = 0;
   // The shards of these extents have been freed.
   virtual Task<Status> forget_dead(Loop& loop, std::vector<ExtentId> extents) = 0;
   // Brings a snapshot's body in, not rooted. kAlreadyExists.

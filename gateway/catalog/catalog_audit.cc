@@ -194,6 +194,7 @@ class Audit {
     std::set<std::string> queued;
     for (const Table table : {Table::kRepairs, Table::kDead, Table::kAliases})
       each(table, [&](std::string_view key, ByteView) { queued.insert(std::string(key)); });
+    each(Table::kWalks, [&](std::string_view, ByteView row) { good(decode_walk(row), "walk"); });
     each(Table::kStrays, [&](std::string_view key, ByteView) {
       expect(parse_stray_key(as_bytes(key)).has_value(), "damaged key of a stray");
       ++state_.strays;

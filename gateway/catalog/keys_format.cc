@@ -219,6 +219,9 @@ std::string ring_key(std::uint64_t epoch) {
 std::string lease_key(std::string_view name) {
   return KeyWriter(Table::kLeases, name.size()).raw(name).take();
 }
+std::string walk_key(std::string_view name) {
+  return KeyWriter(Table::kWalks, name.size()).raw(name).take();
+}
 std::string outbox_key(std::uint64_t sequence) {
   return KeyWriter(Table::kOutbox, 8).number(sequence).take();
 }

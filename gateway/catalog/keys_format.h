@@ -39,6 +39,7 @@ enum class Table : std::uint8_t {
   kNodeIdentities = 0x51,   // identity
   kRings = 0x60,            // epoch
   kLeases = 0x61,           // name
+  kWalks = 0x62,            // name
   kOutbox = 0x70,           // sequence; of this machine only
   kSnapshots = 0x71,        // sequence
   kJournal = 0x72,          // one row; of this machine only
@@ -75,6 +76,7 @@ std::string node_key(NodeId node);
 std::string node_identity_key(const NodeIdentity& identity);
 std::string ring_key(std::uint64_t epoch);
 std::string lease_key(std::string_view name);
+std::string walk_key(std::string_view name);
 std::string outbox_key(std::uint64_t sequence);
 std::string snapshot_key(std::uint64_t sequence);
 

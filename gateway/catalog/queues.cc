@@ -41,6 +41,17 @@ Status erase_dead_extents(Ledger& ledger, const std::vector<ExtentId>& extents) 
   return {};
 }
 
+Status insert_strays(Ledger& ledger, const std::vector<Stray>& strays) {
+  for (const Stray& stray : strays) {
+    std::string key = stray_key(stray);
+    HYDRA_TRY(const auto row, ledger.change().get(key));
+    if (row) continue;
+    ++ledger.state().strays;
+    ledger.change().put(std::move(key), std::string());
+  }
+  return {};
+}
+
 Status erase_strays(Ledger& ledger, const std::vector<Stray>& strays) {
   for (const Stray& stray : strays) {
     std::string key = stray_key(stray);
@@ -140,6 +151,12 @@ Task<Status> StoreCatalog::enqueue(Loop& loop, std::vector<QueueItem> items) {
 Task<Status> StoreCatalog::forget_dead(Loop& loop, std::vector<ExtentId> extents) {
   return write(loop, loop.wall_ms(), [extents = std::move(extents)](Ledger& ledger) {
     return erase_dead_extents(ledger, extents);
+  });
+}
+
+Task<Status> StoreCatalog::add_strays(Loop& loop, std::vector<Stray> strays) {
+  return write(loop, loop.wall_ms(), [strays = std::move(strays)](Ledger& ledger) {
+    return insert_strays(ledger, strays);
   });
 }
 

@@ -217,6 +217,33 @@ struct Lease {
   std::int64_t until_ms = 0;
 };
 
+// What a walk over all extents has looked at and found.
+struct WalkCounts {
+  std::uint64_t shards = 0;
+  std::uint64_t bytes = 0;        // of them
+  std::uint64_t broken = 0;       // not where they should be, or damaged
+  std::uint64_t unreachable = 0;  // nobody could say
+  std::uint64_t returned = 0;     // counted as missing, and there after all
+  std::uint64_t strays = 0;       // of extents that live elsewhere
+  std::uint64_t orphans = 0;      // of extents that the catalog does not know
+  bool operator==(const WalkCounts&) const = default;
+};
+
+// A walk over all extents in the order of their ids, which goes on where it was.
+struct WalkRow {
+  std::optional<ExtentId> cursor;   // of the pass under way: all up to here was looked at
+  std::int64_t started_ms = 0;      // of the pass under way; 0: none is
+  bool hurried = false;             // somebody asked for it: it does not spread over its time
+  std::uint64_t planned_bytes = 0;  // lengths of the extents when it started
+  std::uint64_t done_bytes = 0;     // of those, looked at
+  WalkCounts counts;
+  // The last whole pass; zeros: there was none.
+  std::int64_t last_started_ms = 0;
+  std::int64_t last_finished_ms = 0;
+  WalkCounts last_counts;
+  bool operator==(const WalkRow&) const = default;
+};
+
 // A copy of all rows up to a commit of the journal, kept on the grid as a body of its own. Its
 // extents keep the ids under which they were written: the journal's root names them
 // (docs/FORMAT-journal.md).

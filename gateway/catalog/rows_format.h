@@ -90,6 +90,7 @@ std::string encode(const Body& row);
 std::string encode(const ExtentRow& row);
 std::string encode(const NodeRow& row);
 std::string encode(const Lease& row);
+std::string encode(const WalkRow& row);
 std::string encode(const SnapshotRow& row);
 
 Result<MetaRow> decode_meta(ByteView row);
@@ -107,6 +108,7 @@ Result<Body> decode_body(const BodyId& id, ByteView row);
 Result<ExtentRow> decode_extent(const ExtentId& id, ByteView row);
 Result<NodeRow> decode_node(NodeId id, ByteView row);
 Result<Lease> decode_lease(ByteView row);
+Result<WalkRow> decode_walk(ByteView row);
 Result<SnapshotRow> decode_snapshot(std::uint64_t sequence, ByteView row);
 
 // The rows of `bucket names`, `null versions`, `node identities` and `aliases`: only a name, a

@@ -1,7 +1,7 @@
 // StoreCatalog: the Catalog over a kv::Store. Reads decode rows from a snapshot taken for the call;
 // writes are closures on the Writer. Threads as in catalog.h. Its parts live in reads.cc,
 // listing.cc, version_listing.cc, buckets.cc, objects.cc, uploads.cc, complete_upload.cc,
-// extents.cc, queues.cc, grid_rows.cc and snapshots.cc.
+// extents.cc, queues.cc, grid_rows.cc, snapshots.cc and walks.cc.
 #pragma once
 
 #include <memory>
@@ -52,6 +52,7 @@ class StoreCatalog final : public Catalog {
   Result<std::vector<Stray>> strays(std::int64_t due_before_ms, std::size_t limit,
                                     std::optional<Stray> after) override;
   Result<std::optional<Lease>> lease(std::string_view name) override;
+  Result<std::optional<WalkRow>> walk(std::string_view name) override;
   Result<std::vector<SnapshotRow>> snapshots() override;
   Result<std::unique_ptr<kv::Snapshot>> rows() override;
   Result<Totals> totals() override;
@@ -81,7 +82,9 @@ class StoreCatalog final : public Catalog {
   Task<Result<std::size_t>> report_present(Loop& loop, std::vector<ShardReport> shards) override;
   Task<Status> enqueue(Loop& loop, std::vector<QueueItem> items) override;
   Task<Status> forget_dead(Loop& loop, std::vector<ExtentId> extents) override;
+  Task<Status> add_strays(Loop& loop, std::vector<Stray> strays) override;
   Task<Status> forget_strays(Loop& loop, std::vector<Stray> strays) override;
+  Task<Status> put_walk(Loop& loop, std::string name, WalkRow row) override;
   Task<Result<Lease>> acquire_lease(Loop& loop, std::string name, std::string holder,
                                     std::int64_t ttl_ms) override;
   Task<Status> release_lease(Loop& loop, std::string name, std::string holder) override;

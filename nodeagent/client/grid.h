@@ -30,6 +30,7 @@ struct NodeView {
   NodeLoad load;
   NodeState state = NodeState::kDown;
   Nanos last_heartbeat = 0;
+  Nanos linked_at = 0;    // since when its newest link is up
   Nanos latency_p50 = 0;  // of small reads; 0 when unknown
   Nanos latency_p95 = 0;
   NodeScore score;

@@ -80,7 +80,7 @@ void GridClient::adopt(std::unique_ptr<Stream> stream, NodeId id, NodeDescriptio
   node->description = std::move(description);
   node->reputation = reputation_;
   reputation_->link_up(id, loop_.now());
-  node->last_heartbeat = loop_.now();
+  node->last_heartbeat = node->linked_at = loop_.now();
   node->link = std::make_shared<NodeLink>(loop_, std::move(stream), node);
   node->link->start();
 }
@@ -113,6 +113,7 @@ std::vector<NodeView> GridClient::nodes() const {
     view.load = node->load;
     view.state = state_of(*node);
     view.last_heartbeat = node->last_heartbeat;
+    view.linked_at = node->linked_at;
     view.latency_p50 = node->small_reads.quantile(0.5);
     view.latency_p95 = node->small_reads.quantile(0.95);
     view.score = reputation_->score(id, loop_.now());

@@ -29,6 +29,7 @@ struct NodeRecord {
   NodeDescription description;
   NodeLoad load;
   Nanos last_heartbeat = 0;
+  Nanos linked_at = 0;
   LatencyHistogram small_reads;
   std::shared_ptr<Reputation> reputation;
   std::shared_ptr<NodeLink> link;  // the current one; null when there is none
