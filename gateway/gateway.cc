@@ -11,7 +11,8 @@ namespace hydra {
 Gateway::Worker::Worker(Loop& owner, Gateway& gateway)
     : loop(owner),
       grid(owner),
-      store(owner, grid, *gateway.catalog_, gateway.board_, gateway.keys_, gateway.options_.store),
+      store(owner, grid, *gateway.catalog_, gateway.board_, gateway.keys_, gateway.options_.store,
+            &gateway.notices_),
       service(store, gateway.options_.credentials, gateway.options_.service),
       meter(gateway.registry_) {
   http::ServerOptions server_options;
@@ -59,6 +60,7 @@ Task<Result<std::unique_ptr<Gateway>>> Gateway::start(std::span<Loop* const> loo
   HYDRA_CO_CHECK_OK(self.membership_->load());
   self.collector_ = std::make_unique<object::Collector>(first, self.workers_.front()->grid,
                                                         *self.catalog_, self.options_.collector);
+  self.make_walkers(first);
   if (!self.options_.admin_address.text.empty()) {
     admin::Routes routes;
     admin::add_status_routes(routes, self.sources_);
@@ -81,7 +83,24 @@ Task<Result<std::unique_ptr<Gateway>>> Gateway::start(std::span<Loop* const> loo
   HYDRA_CO_TRY(self.door_, agent::GridServer::start(first, std::move(door)));
   // Nothing that can fail comes after the first task that uses the gateway.
   first.spawn(object::Collector::run(self.collector_.get()));
+  first.spawn(heal::ReadRepair::run(self.read_repair_.get()));
+  first.spawn(heal::LeaseKeeper::run(self.walkers_lease_.get()));
+  first.spawn(heal::Scrub::run(self.scrub_.get()));
+  first.spawn(heal::Inventory::run(self.inventory_.get()));
   co_return gateway;
+}
+
+// What finds out where catalog and nodes differ.
+void Gateway::make_walkers(Loop& first) {
+  agent::Grid& grid = workers_.front()->grid;
+  read_repair_ =
+      std::make_unique<heal::ReadRepair>(first, grid, *catalog_, notices_.broken);
+  walkers_lease_ =
+      std::make_unique<heal::LeaseKeeper>(first, *catalog_, "walkers", 30 * kSecond);
+  const auto may_work = [lease = walkers_lease_.get()] { return lease->held(); };
+  scrub_ = std::make_unique<heal::Scrub>(first, grid, *catalog_, options_.scrub, may_work);
+  inventory_ = std::make_unique<heal::Inventory>(first, grid, *catalog_, notices_.writes,
+                                                 options_.inventory, may_work);
 }
 
 Task<void> Gateway::answer(Gateway* self, Worker* worker, http::Exchange& exchange) {

@@ -15,6 +15,10 @@
 #include "gateway/admin/admin_server.h"
 #include "gateway/admin/request_meter.h"
 #include "gateway/catalog/catalog.h"
+#include "gateway/heal/inventory.h"
+#include "gateway/heal/lease_keeper.h"
+#include "gateway/heal/read_repair.h"
+#include "gateway/heal/scrub.h"
 #include "gateway/http/connection.h"
 #include "gateway/object/collector.h"
 #include "gateway/object/membership.h"
@@ -33,6 +37,8 @@ struct GatewayOptions {
   std::shared_ptr<const s3::CredentialStore> credentials;
   object::StoreOptions store;
   object::CollectorOptions collector;
+  heal::ScrubOptions scrub;
+  heal::InventoryOptions inventory;
   s3::ServiceOptions service;
   http::Limits limits;
   std::size_t max_connections = 4096;  // of each worker
@@ -64,6 +70,8 @@ class Gateway {
 
   catalog::Catalog& catalog() { return *catalog_; }
   const object::PlacementBoard& board() const { return board_; }
+  heal::Scrub& scrub() { return *scrub_; }
+  heal::Inventory& inventory() { return *inventory_; }
   metrics::Registry& registry() { return registry_; }
   const GatewayOptions& options() const { return options_; }
   std::span<const std::unique_ptr<Worker>> workers() const { return workers_; }
@@ -71,6 +79,7 @@ class Gateway {
 
  private:
   Gateway(GatewayOptions options, object::KeyRing keys, std::unique_ptr<catalog::Catalog> catalog);
+  void make_walkers(Loop& first);
   static Task<void> answer(Gateway* self, Worker* worker, http::Exchange& exchange);
   static Task<void> answer_metrics(Gateway* self, http::Exchange& exchange);
 
@@ -80,10 +89,15 @@ class Gateway {
   object::KeyRing keys_;
   std::unique_ptr<catalog::Catalog> catalog_;
   object::PlacementBoard board_;
+  heal::Notices notices_;
   std::vector<std::unique_ptr<Worker>> workers_;
   admin::Sources sources_;  // complete once workers_ is
   std::unique_ptr<object::Membership> membership_;
   std::unique_ptr<object::Collector> collector_;
+  std::unique_ptr<heal::ReadRepair> read_repair_;
+  std::unique_ptr<heal::LeaseKeeper> walkers_lease_;
+  std::unique_ptr<heal::Scrub> scrub_;
+  std::unique_ptr<heal::Inventory> inventory_;
   std::unique_ptr<agent::GridServer> door_;
   std::unique_ptr<admin::AdminServer> admin_;
 };

@@ -88,6 +88,24 @@ std::vector<s3::Credential> read_users(config::Reader& reader) {
   return users;
 }
 
+void read_walks(config::Reader& reader, GatewayOptions& gateway) {
+  heal::ScrubOptions& scrub = gateway.scrub;
+  scrub.period_ms =
+      reader.duration("heal.scrub_period", scrub.period_ms * kMillisecond, 0) / kMillisecond;
+  scrub.floor = reader.size("heal.scrub_bandwidth.floor", scrub.floor, 1);
+  scrub.ceiling = reader.size("heal.scrub_bandwidth.ceiling", scrub.ceiling, 1);
+  if (scrub.floor > scrub.ceiling)
+    reader.mistake("heal.scrub_bandwidth", "the floor is above the ceiling");
+  heal::InventoryOptions& inventory = gateway.inventory;
+  inventory.period = reader.duration("heal.inventory_period", inventory.period, 60 * kSecond);
+  // Less than a write may take would cost acknowledged data where two gateways share a catalog.
+  inventory.orphan_grace_ms =
+      reader.duration("heal.orphan_grace", inventory.orphan_grace_ms * kMillisecond,
+                      3600 * kSecond) /
+      kMillisecond;
+  inventory.stray_grace_ms = gateway.collector.grace_ms;
+}
+
 }  // namespace
 
 Result<ProcessOptions> load_options(const std::string& path, bool& created_keys) {
@@ -132,6 +150,7 @@ Result<ProcessOptions> load_options(const std::string& path, bool& created_keys)
   gateway.store.budget_bytes = reader.size("storage.memory", 192u << 20, 16u << 20) / options.workers;
   gateway.store.small_bytes = reader.size("storage.replicate_up_to", gateway.store.small_bytes, 0, 1u << 20);
   gateway.collector.grace_ms = reader.duration("storage.grace", 3600 * kSecond, 0) / kMillisecond;
+  read_walks(reader, gateway);
   gateway.admin_address.text = reader.address("admin.listen", "");
   if (!gateway.admin_address.text.empty() && !gateway.admin_address.is_unix())
     reader.mistake("admin.listen", "want unix:/path: whoever reaches it is not asked who he is");

@@ -75,6 +75,11 @@ catalog: {directory: catalog, map_size: 8GiB}
 keys: {file: keys/master.key}
 credentials: {file: credentials}
 storage: {profile: 8+3, memory: 96MiB, replicate_up_to: 4KiB, grace: 90s}
+heal:
+  scrub_period: 7d
+  scrub_bandwidth: {floor: 2MiB, ceiling: 3MiB}
+  inventory_period: 2h
+  orphan_grace: 3h
 admin: {listen: "unix:/run/hydra/admin.sock"}
 metrics: {public: true}
 log: {file: gateway.log, level: warning}
@@ -109,6 +114,12 @@ TEST_F(GatewayOptionsTest, EveryKeyArrivesWhereItBelongs) {
   EXPECT_EQ(gateway.store.budget_bytes, 32u << 20);
   EXPECT_EQ(gateway.store.small_bytes, 4096u);
   EXPECT_EQ(gateway.collector.grace_ms, 90'000);
+  EXPECT_EQ(gateway.scrub.period_ms, 7 * 24 * 3'600'000);
+  EXPECT_EQ(gateway.scrub.floor, 2u << 20);
+  EXPECT_EQ(gateway.scrub.ceiling, 3u << 20);
+  EXPECT_EQ(gateway.inventory.period, 7200 * kSecond);
+  EXPECT_EQ(gateway.inventory.orphan_grace_ms, 3 * 3'600'000);
+  EXPECT_EQ(gateway.inventory.stray_grace_ms, 90'000);
   EXPECT_EQ(gateway.admin_address.text, "unix:/run/hydra/admin.sock");
   EXPECT_TRUE(gateway.public_metrics);
   EXPECT_EQ(options->log.file, directory_ / "gateway.log");
@@ -143,6 +154,12 @@ TEST_F(GatewayOptionsTest, TheFileThatExplainsEveryKeyGivesTheDefaults) {
   EXPECT_EQ(a.store.budget_bytes, b.store.budget_bytes);
   EXPECT_EQ(a.store.small_bytes, b.store.small_bytes);
   EXPECT_EQ(a.collector.grace_ms, b.collector.grace_ms);
+  EXPECT_EQ(a.scrub.period_ms, b.scrub.period_ms);
+  EXPECT_EQ(a.scrub.floor, b.scrub.floor);
+  EXPECT_EQ(a.scrub.ceiling, b.scrub.ceiling);
+  EXPECT_EQ(a.inventory.period, b.inventory.period);
+  EXPECT_EQ(a.inventory.orphan_grace_ms, b.inventory.orphan_grace_ms);
+  EXPECT_EQ(a.inventory.stray_grace_ms, b.inventory.stray_grace_ms);
   EXPECT_EQ(a.admin_address.text, "");
   EXPECT_EQ(a.public_metrics, b.public_metrics);
   EXPECT_EQ(explained->log.level, shortest->log.level);

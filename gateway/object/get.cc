@@ -140,7 +140,8 @@ Task<Status> ObjectStore::rescue_next(const catalog::ReadPlan& plan,
     parts.push_back({window.extent, window.offset, window.length});
   HYDRA_CO_CHECK_OK(co_await rescue_segment(
       loop_, grid_, options_.read_timeout, std::move(parts),
-      [&](ByteView sealed) { return opener.open_segment(sealed, plain).has_value(); }));
+      [&](ByteView sealed) { return opener.open_segment(sealed, plain).has_value(); },
+      notices_ == nullptr ? nullptr : &notices_->broken));
   ++counters_.rescued_segments;
   co_return Status();
 }
@@ -176,7 +177,8 @@ Task<Status> ObjectStore::send_run(const catalog::ReadPlan& plan, const catalog:
     const bool may_hedge = counters_.hedged_reads * 20 <= counters_.reads;
     auto fetch = std::make_shared<WindowFetch>(
         loop_, grid_, FetchTimes{options_.read_timeout, options_.hedge_after}, may_hedge,
-        *window.extent, window.offset, window.length);
+        *window.extent, window.offset, window.length,
+        notices_ == nullptr ? nullptr : &notices_->broken);
     fetch->start();
     return fetch;
   };

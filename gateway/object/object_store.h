@@ -13,6 +13,7 @@
 #include "base/runtime/source.h"
 #include "base/runtime/sync.h"
 #include "gateway/catalog/catalog.h"
+#include "gateway/heal/notices.h"
 #include "gateway/object/extent_writer.h"
 #include "gateway/object/keyring.h"
 #include "gateway/object/placement_view.h"
@@ -47,6 +48,7 @@ class StoredBody {
     std::swap(grid_, other.grid_);
     std::swap(data, other.data);
     std::swap(slices, other.slices);
+    std::swap(in_flight, other.in_flight);
     return *this;
   }
   ~StoredBody();
@@ -54,6 +56,7 @@ class StoredBody {
 
   catalog::NewData data;
   std::vector<catalog::Slice> slices;  // none for an empty body
+  std::vector<heal::WritesInFlight::Hold> in_flight;  // of its extents, until the catalog decided
 
  private:
   Loop* loop_ = nullptr;
@@ -72,8 +75,9 @@ class SegmentOpener;
 
 class ObjectStore {
  public:
+  // `notices`: where the healer learns what is written and what is found broken; may be null.
   ObjectStore(Loop& loop, agent::Grid& grid, catalog::Catalog& catalog, const PlacementBoard& board,
-              const KeyRing& keys, StoreOptions options);
+              const KeyRing& keys, StoreOptions options, heal::Notices* notices = nullptr);
 
   // Reads exactly `length` bytes and the end of `source` (whose checks thereby run), and makes them
   // durable. kUnavailable: too few nodes. kSlowDown: the budget stayed full. kNoSpace. Errors of
@@ -118,6 +122,7 @@ class ObjectStore {
   const PlacementBoard& board_;
   KeyWrapper keys_;
   StoreOptions options_;
+  heal::Notices* notices_;
   Semaphore budget_;
   StoreCounters counters_;
 };

@@ -60,7 +60,7 @@ class World {
         catalog_(*catalog::Catalog::open(loop,
                                          kv::open_memory(std::make_shared<kv::MemoryImage>(), {}))),
         keys_(*KeyRing::parse(KeyRing::generate(DataKey{std::byte{7}}))),
-        store(loop, grid, *catalog_, board_, keys_, {}) {
+        store(loop, grid, *catalog_, board_, keys_, {}, &notices) {
     placement::ClusterMap map;
     for (NodeId id = 1; id <= kNodes; ++id)
       EXPECT_TRUE(map.put(
@@ -114,6 +114,7 @@ class World {
   catalog::BucketId bucket_ = 0;
 
  public:
+  heal::Notices notices;
   ObjectStore store;
 };
 
@@ -375,6 +376,89 @@ TEST(Pipeline, ADamagedSegmentIsAnErrorNeverOtherBytes) {
       for (auto& [shard, bytes] : world.grid.node(id).shards) bytes[100] ^= 1;
     auto back = co_await world.get("key", 0, 5000);
     EXPECT_TRUE(!back && back.error().code == Code::kCorrupt);
+    co_return Status();
+  });
+  EXPECT_TRUE(status);
+}
+
+// The extent of the object, which has one.
+catalog::Extent extent_of(World& world, const std::string& key) {
+  const auto found =
+      world.catalog().object_and_plan(world.bucket(), key, [](const catalog::Version& v) {
+        return std::optional(std::pair<std::uint64_t, std::uint64_t>(0, v.bytes));
+      });
+  EXPECT_TRUE(found && found->second.extents.size() == 1);
+  return found->second.extents.at(0);
+}
+
+TEST(Pipeline, WhatAReadFindsBrokenIsToldToTheHealer) {
+  for (const bool wrong : {false, true})
+    for (std::uint8_t index = 0; index < 6; ++index) {
+      const auto status = sim::run_sim(1, [wrong, index](Loop& loop) -> Task<Status> {
+        World world(loop);
+        HYDRA_CO_CHECK_OK(co_await world.make_bucket());
+        HYDRA_CO_CHECK_OK(co_await world.put("key", noise(900'000, 1)));
+        const auto extent = extent_of(world, "key");
+        auto& shards = world.grid.node(extent.nodes[index]).shards;
+        if (wrong)
+          shards[extent.shard(index)][77'777] ^= 1;
+        else
+          shards.erase(extent.shard(index));
+        auto back = co_await world.get("key", 0, 900'000);
+        EXPECT_TRUE(back && *back == noise(900'000, 1));
+        const auto told = world.notices.broken.take();
+        if (index >= 4) {  // parity, which nobody has read
+          EXPECT_TRUE(told.empty());
+          co_return Status();
+        }
+        EXPECT_EQ(told.size(), 1u);
+        if (told.size() != 1) co_return Status();
+        EXPECT_EQ(told[0].shard.node, extent.nodes[index]);
+        EXPECT_EQ(told[0].shard.shard, extent.shard(index));
+        EXPECT_EQ(told[0].breakage, wrong ? heal::Breakage::kWrong : heal::Breakage::kLost);
+        co_return Status();
+      });
+      EXPECT_TRUE(status) << int{index} << wrong;
+    }
+}
+
+TEST(Pipeline, ANodeThatIsDownIsNotToldToTheHealer) {
+  const auto status = sim::run_sim(1, [](Loop& loop) -> Task<Status> {
+    World world(loop);
+    HYDRA_CO_CHECK_OK(co_await world.make_bucket());
+    HYDRA_CO_CHECK_OK(co_await world.put("key", noise(900'000, 1)));
+    world.grid.node(1).up = world.grid.node(2).up = false;
+    auto back = co_await world.get("key", 0, 900'000);
+    EXPECT_TRUE(back && *back == noise(900'000, 1));
+    EXPECT_TRUE(world.notices.broken.take().empty());
+    co_return Status();
+  });
+  EXPECT_TRUE(status);
+}
+
+TEST(Pipeline, AWriteIsInFlightUntilTheCatalogHasDecided) {
+  const auto status = sim::run_sim(1, [](Loop& loop) -> Task<Status> {
+    World world(loop);
+    HYDRA_CO_CHECK_OK(co_await world.make_bucket());
+    for (const bool refused : {false, true}) {
+      TextSource source("text");
+      auto body = co_await world.store.receive(source, 4);
+      if (!body) co_return fail(body.error());
+      EXPECT_TRUE(world.notices.writes.contains(body->data.extents.at(0).stored_as));
+      EXPECT_EQ(world.notices.writes.size(), 1u);
+      catalog::Version version;
+      version.key = "key";
+      version.bytes = 4;
+      catalog::Preconditions preconditions;
+      if (refused) preconditions.if_none_match = "*";
+      const auto put = co_await world.store.commit_object(world.bucket(), std::move(version),
+                                                          std::move(*body), preconditions);
+      EXPECT_EQ(put.has_value(), !refused);
+      EXPECT_EQ(world.notices.writes.size(), 0u);
+    }
+    TextSource broken(noise(300'000, 3), Code::kBadDigest);
+    EXPECT_FALSE(co_await world.store.receive(broken, 300'000));
+    EXPECT_EQ(world.notices.writes.size(), 0u);
     co_return Status();
   });
   EXPECT_TRUE(status);

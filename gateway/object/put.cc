@@ -238,9 +238,13 @@ Task<Status> ObjectStore::receive_body(ByteSource& source, std::uint64_t length,
   stored.data.bodies.push_back(std::move(body));
   stored.slices.push_back(slice);
 
-  ExtentRun run(
-      loop_, grid_, options_.write, budget_, sealed_bytes(length),
-      [this](std::uint64_t left, std::span<const NodeId> avoid) { return place(left, avoid); });
+  ExtentRun run(loop_, grid_, options_.write, budget_, sealed_bytes(length),
+                [this, &stored](std::uint64_t left, std::span<const NodeId> avoid) {
+                  auto extent = place(left, avoid);
+                  if (extent && notices_ != nullptr)
+                    stored.in_flight.push_back(notices_->writes.begin(extent->stored_as));
+                  return extent;
+                });
   Buffer piece(piece_bytes);
   std::uint64_t received = 0;
   for (;;) {

@@ -22,6 +22,7 @@ struct Columns {
   std::vector<erasure::Piece> pieces;
   std::uint64_t begin = UINT64_MAX, end = 0;  // within the shards
   std::vector<std::optional<Buffer>> shards;
+  std::vector<std::uint8_t> chosen;  // the k of the reading that was given last
 
   explicit Columns(SegmentPart of)
       : part(of), layout(*erasure::Layout::of(of.extent->profile, of.extent->length)) {
@@ -34,14 +35,18 @@ struct Columns {
     shards.resize(part.extent->nodes.size());
   }
 
-  // The part's bytes as these k shards have them.
-  std::string decode(const std::vector<std::uint8_t>& chosen) const {
+  bool is_chosen(std::uint8_t index) const {
+    return std::find(chosen.begin(), chosen.end(), index) != chosen.end();
+  }
+
+  // The part's bytes as the chosen shards have them.
+  std::string decode() const {
     std::vector<erasure::Shard> present;
     for (const std::uint8_t index : chosen) present.push_back({index, shards[index]->view()});
     std::vector<Buffer> rebuilt(layout.profile.k);
     std::vector<erasure::MissingShard> missing;
     for (std::uint8_t index = 0; index < layout.profile.k; ++index) {
-      if (std::find(chosen.begin(), chosen.end(), index) != chosen.end()) continue;
+      if (is_chosen(index)) continue;
       rebuilt[index] = Buffer(end - begin);
       rebuilt[index].resize(end - begin);
       missing.push_back({index, rebuilt[index].span()});
@@ -51,8 +56,7 @@ struct Columns {
     std::string bytes;
     for (const auto& piece : pieces) {
       const std::uint64_t at = layout.block_shard_offset(piece.stripe) + piece.offset_in_block;
-      const bool is_there = std::find(chosen.begin(), chosen.end(), piece.index) != chosen.end();
-      const Buffer& from = is_there ? *shards[piece.index] : rebuilt[piece.index];
+      const Buffer& from = is_chosen(piece.index) ? *shards[piece.index] : rebuilt[piece.index];
       append(bytes, from.view().subspan(at - begin, piece.length));
     }
     return bytes;
@@ -60,7 +64,7 @@ struct Columns {
 
   // Gives every reading of the part that some k shards make, until one is taken; the right one is
   // among them while k shards are right.
-  bool each_reading(const std::function<bool(const std::string&)>& take) const {
+  bool each_reading(const std::function<bool(const std::string&)>& take) {
     std::vector<std::uint8_t> there;
     for (std::size_t i = 0; i < shards.size(); ++i)
       if (shards[i]) there.push_back(static_cast<std::uint8_t>(i));
@@ -69,12 +73,44 @@ struct Columns {
     std::vector<bool> picked(there.size());
     std::fill_n(picked.begin(), k, true);
     do {
-      std::vector<std::uint8_t> chosen;
+      chosen.clear();
       for (std::size_t i = 0; i < there.size(); ++i)
         if (picked[i]) chosen.push_back(there[i]);
-      if (take(decode(chosen))) return true;
+      if (take(decode())) return true;
     } while (std::prev_permutation(picked.begin(), picked.end()));
     return false;
+  }
+
+  // After the tag of a reading held: the shards that are not as that reading makes them. A block of
+  // the part that had to be decoded proves all k it was decoded from, in its columns: each of them
+  // bears on it. Where nothing was decoded nothing is known of the others.
+  std::vector<std::uint8_t> wrong() const {
+    std::vector<erasure::Shard> present;
+    for (const std::uint8_t index : chosen) present.push_back({index, shards[index]->view()});
+    std::vector<std::uint8_t> others;
+    for (std::size_t i = 0; i < shards.size(); ++i)
+      if (shards[i] && !is_chosen(static_cast<std::uint8_t>(i)))
+        others.push_back(static_cast<std::uint8_t>(i));
+    std::vector<Buffer> right(others.size());
+    std::vector<erasure::MissingShard> missing;
+    for (std::size_t i = 0; i < others.size(); ++i) {
+      right[i] = Buffer(end - begin);
+      right[i].resize(end - begin);
+      missing.push_back({others[i], right[i].span()});
+    }
+    const Status done = erasure::codec_for(layout.profile).reconstruct(present, missing);
+    HYDRA_ASSERT(done.has_value());
+    std::vector<std::uint8_t> out;
+    for (std::size_t i = 0; i < others.size(); ++i)
+      if (std::any_of(pieces.begin(), pieces.end(), [&](const erasure::Piece& piece) {
+            const std::uint64_t at =
+                layout.block_shard_offset(piece.stripe) + piece.offset_in_block - begin;
+            return !is_chosen(piece.index) &&
+                   !std::ranges::equal(right[i].view().subspan(at, piece.length),
+                                       shards[others[i]]->view().subspan(at, piece.length));
+          }))
+        out.push_back(others[i]);
+    return out;
   }
 };
 
@@ -87,7 +123,7 @@ Task<void> read_columns(agent::Grid& grid, Columns& columns, std::size_t index, 
 }
 
 // Tries every combination of the parts' readings. True: one was taken, or it is enough.
-bool try_all(const std::vector<Columns>& parts, std::size_t at, const std::string& before,
+bool try_all(std::vector<Columns>& parts, std::size_t at, const std::string& before,
              std::size_t& tries, bool& taken, const TakeSegment& take) {
   if (at == parts.size()) {
     taken = take(as_bytes(before));
@@ -101,7 +137,8 @@ bool try_all(const std::vector<Columns>& parts, std::size_t at, const std::strin
 }  // namespace
 
 Task<Status> rescue_segment(Loop& loop, agent::Grid& grid, Nanos read_timeout,
-                            std::vector<SegmentPart> parts, TakeSegment take) {
+                            std::vector<SegmentPart> parts, TakeSegment take,
+                            heal::BrokenShards* broken) {
   std::vector<Columns> columns;
   for (const SegmentPart& part : parts) columns.emplace_back(part);
   TaskGroup reads(loop);
@@ -114,7 +151,14 @@ Task<Status> rescue_segment(Loop& loop, agent::Grid& grid, Nanos read_timeout,
   std::size_t tries = 0;
   bool taken = false;
   try_all(columns, 0, {}, tries, taken, take);
-  if (taken) co_return Status();
+  if (taken) {
+    for (const Columns& part : columns)
+      for (const std::uint8_t index :
+           broken == nullptr ? std::vector<std::uint8_t>() : part.wrong())
+        broken->report(part.part.extent->nodes[index], part.part.extent->shard(index),
+                       heal::Breakage::kWrong);
+    co_return Status();
+  }
   co_return fail(Code::kCorrupt, "no set of shards gives a segment whose tag holds");
 }
 

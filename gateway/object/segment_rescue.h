@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "base/runtime/loop.h"
 #include "gateway/catalog/rows.h"
+#include "gateway/heal/notices.h"
 #include "nodeagent/client/grid.h"
 
 namespace hydra::object {
@@ -26,8 +27,10 @@ struct SegmentPart {
 // Tries the tag, and takes the segment if it holds.
 using TakeSegment = std::function<bool(ByteView sealed)>;
 
-// OK once `take` was satisfied. kCorrupt: no k shards give a segment whose tag holds.
+// OK once `take` was satisfied; shards that it proved to be wrong are told to `broken`, which may
+// be null. kCorrupt: no k shards give a segment whose tag holds.
 Task<Status> rescue_segment(Loop& loop, agent::Grid& grid, Nanos read_timeout,
-                            std::vector<SegmentPart> parts, TakeSegment take);
+                            std::vector<SegmentPart> parts, TakeSegment take,
+                            heal::BrokenShards* broken);
 
 }  // namespace hydra::object

@@ -11,12 +11,14 @@ constexpr Nanos kLinkPause = 50 * kMillisecond;
 }  // namespace
 
 WindowFetch::WindowFetch(Loop& loop, agent::Grid& grid, FetchTimes times, bool may_hedge,
-                         const catalog::Extent& extent, std::uint64_t offset, std::uint64_t length)
+                         const catalog::Extent& extent, std::uint64_t offset, std::uint64_t length,
+                         heal::BrokenShards* broken)
     : loop_(loop),
       grid_(grid),
       times_(times),
       may_hedge_(may_hedge),
       extent_(extent),
+      broken_(broken),
       progress_(loop),
       done_(loop) {
   auto layout = erasure::Layout::of(extent.profile, extent.length);
@@ -67,7 +69,11 @@ Task<void> WindowFetch::read(std::shared_ptr<WindowFetch> self, std::size_t slot
     self->last_error_ =
         bytes ? Error{Code::kCorrupt, "a shard is shorter than its extent says"} : bytes.error();
     read.state = State::kFailed;
-    read.away = self->last_error_->code == Code::kUnavailable;
+    const Code code = self->last_error_->code;
+    read.away = code == Code::kUnavailable;
+    if (self->broken_ != nullptr && (code == Code::kNotFound || code == Code::kCorrupt))
+      self->broken_->report(self->extent_.nodes[read.index], self->extent_.shard(read.index),
+                            heal::Breakage::kLost);
   }
   self->progress_.set();
 }

@@ -17,6 +17,7 @@
 #include "erasure/codec.h"
 #include "erasure/layout.h"
 #include "gateway/catalog/rows.h"
+#include "gateway/heal/notices.h"
 #include "nodeagent/client/grid.h"
 
 namespace hydra::object {
@@ -28,9 +29,11 @@ struct FetchTimes {
 
 class WindowFetch : public std::enable_shared_from_this<WindowFetch> {
  public:
-  // Bytes [offset, offset + length) of the extent.
+  // Bytes [offset, offset + length) of the extent. Shards that their nodes do not have, or have
+  // damaged, are told to `broken`, which may be null.
   WindowFetch(Loop& loop, agent::Grid& grid, FetchTimes times, bool may_hedge,
-              const catalog::Extent& extent, std::uint64_t offset, std::uint64_t length);
+              const catalog::Extent& extent, std::uint64_t offset, std::uint64_t length,
+              heal::BrokenShards* broken = nullptr);
 
   void start();
   // kUnavailable when fewer than k shards can be had, with the last node's error.
@@ -86,6 +89,7 @@ class WindowFetch : public std::enable_shared_from_this<WindowFetch> {
   bool hedged_ = false;
   bool degraded_ = false;
   catalog::Extent extent_;
+  heal::BrokenShards* broken_;
   erasure::Layout layout_;
   std::vector<Choice> choices_;  // by shard
   std::vector<erasure::Piece> pieces_;
