@@ -33,7 +33,8 @@ Gateway::Gateway(GatewayOptions options, object::KeyRing keys,
                  std::unique_ptr<catalog::Catalog> catalog)
     : options_(std::move(options)),
       grid_metrics_(registry_),
-      keys_(std::move(keys)), catalog_(std::move(catalog)) {}
+      keys_(std::move(keys)),
+      catalog_(std::move(catalog)) {}
 
 Gateway::~Gateway() = default;
 
@@ -43,7 +44,10 @@ Task<Result<std::unique_ptr<Gateway>>> Gateway::start(std::span<Loop* const> loo
   HYDRA_CO_TRY(object::KeyRing keys, object::KeyRing::parse(options.key_file_text));
   HYDRA_CO_CHECK_OK(co_await first.disk().make_directories(options.catalog_directory));
   HYDRA_CO_TRY(auto store, first.disk().open_kv(options.catalog_directory, options.catalog));
-  HYDRA_CO_TRY(auto catalog, catalog::Catalog::open(first, std::move(store)));
+  options.journal.copies = options.store.profile.m + 1u;
+  HYDRA_CO_TRY(auto outbox, journal::Outbox::open(first, *store, journal_keys_of(keys),
+                                                  {.copies = options.journal.copies}));
+  HYDRA_CO_TRY(auto catalog, catalog::Catalog::open(first, std::move(store), outbox));
   std::unique_ptr<Gateway> gateway(
       new Gateway(std::move(options), std::move(keys), std::move(catalog)));
   Gateway& self = *gateway;
@@ -55,12 +59,12 @@ Task<Result<std::unique_ptr<Gateway>>> Gateway::start(std::span<Loop* const> loo
 
   const erasure::Profile profile = self.options_.store.profile;
   self.membership_ = std::make_unique<object::Membership>(
-      first, *self.catalog_, self.board_,
-      std::vector<erasure::Profile>{profile, {1, profile.m}});
+      first, *self.catalog_, self.board_, std::vector<erasure::Profile>{profile, {1, profile.m}});
   HYDRA_CO_CHECK_OK(self.membership_->load());
   self.collector_ = std::make_unique<object::Collector>(first, self.workers_.front()->grid,
                                                         *self.catalog_, self.options_.collector);
   self.make_walkers(first);
+  self.make_journal(first, std::move(outbox));
   if (!self.options_.admin_address.text.empty()) {
     admin::Routes routes;
     admin::add_status_routes(routes, self.sources_);
@@ -75,6 +79,12 @@ Task<Result<std::unique_ptr<Gateway>>> Gateway::start(std::span<Loop* const> loo
   door.addresses = self.options_.grid_addresses;
   door.cluster = self.catalog_->cluster();
   door.secret = self.options_.grid_secret;
+  HYDRA_CO_TRY(const auto known, self.catalog_->nodes());
+  if (known.empty())
+    door.foreign =
+        "it belongs to a grid, and this gateway has an empty catalog; if the gateway of that grid "
+        "was "
+        "lost, bring its key file here and run hydra-gateway recover";
   for (auto& worker : self.workers_) door.workers.push_back(&worker->grid);
   door.on_join = [&self](agent::NodeDescription node, Loop&) {
     return self.membership_->join(std::move(node));
@@ -87,6 +97,7 @@ Task<Result<std::unique_ptr<Gateway>>> Gateway::start(std::span<Loop* const> loo
   first.spawn(heal::LeaseKeeper::run(self.walkers_lease_.get()));
   first.spawn(heal::Scrub::run(self.scrub_.get()));
   first.spawn(heal::Inventory::run(self.inventory_.get()));
+  self.journal_->start();
   co_return gateway;
 }
 
@@ -101,6 +112,29 @@ void Gateway::make_walkers(Loop& first) {
   scrub_ = std::make_unique<heal::Scrub>(first, grid, *catalog_, options_.scrub, may_work);
   inventory_ = std::make_unique<heal::Inventory>(first, grid, *catalog_, notices_.writes,
                                                  options_.inventory, may_work);
+}
+
+journal::Keys Gateway::journal_keys_of(const object::KeyRing& keys) {
+  journal::Keys derived;
+  derived.newest = keys.newest();
+  derived.keys = keys.derive_each("hydragrid journal 1");
+  return derived;
+}
+
+void Gateway::make_journal(Loop& first, std::shared_ptr<journal::Outbox> outbox) {
+  Worker& worker = *workers_.front();
+  bodies_ = std::make_unique<PipelineBodies>(worker.store);
+  const auto sites = [this, &worker] {
+    std::vector<journal::Site> found;
+    const auto view = board_.current();
+    if (view == nullptr) return found;
+    for (const auto& node : view->map.nodes())
+      if (node.share() > 0 && worker.grid.usable(node.id)) found.push_back({node.id, node.zone});
+    return found;
+  };
+  journal_ =
+      std::make_unique<journal::Journal>(first, worker.grid, *catalog_, std::move(outbox),
+                                         journal_keys_of(keys_), *bodies_, sites, options_.journal);
 }
 
 Task<void> Gateway::answer(Gateway* self, Worker* worker, http::Exchange& exchange) {

@@ -20,9 +20,11 @@
 #include "gateway/heal/read_repair.h"
 #include "gateway/heal/scrub.h"
 #include "gateway/http/connection.h"
+#include "gateway/journal/journal.h"
 #include "gateway/object/collector.h"
 #include "gateway/object/membership.h"
 #include "gateway/object/object_store.h"
+#include "gateway/pipeline_bodies.h"
 #include "gateway/s3/service.h"
 #include "nodeagent/client/grid_server.h"
 
@@ -39,6 +41,7 @@ struct GatewayOptions {
   object::CollectorOptions collector;
   heal::ScrubOptions scrub;
   heal::InventoryOptions inventory;
+  journal::JournalOptions journal;  // `copies` follows from the profile
   s3::ServiceOptions service;
   http::Limits limits;
   std::size_t max_connections = 4096;  // of each worker
@@ -68,7 +71,11 @@ class Gateway {
   // Stops admitting agents and lets running exchanges end, until `deadline`. On the first loop.
   Task<void> stop(Deadline deadline);
 
+  // What the journal is sealed with.
+  static journal::Keys journal_keys_of(const object::KeyRing& keys);
+
   catalog::Catalog& catalog() { return *catalog_; }
+  journal::Journal& journal() { return *journal_; }
   const object::PlacementBoard& board() const { return board_; }
   heal::Scrub& scrub() { return *scrub_; }
   heal::Inventory& inventory() { return *inventory_; }
@@ -80,6 +87,7 @@ class Gateway {
  private:
   Gateway(GatewayOptions options, object::KeyRing keys, std::unique_ptr<catalog::Catalog> catalog);
   void make_walkers(Loop& first);
+  void make_journal(Loop& first, std::shared_ptr<journal::Outbox> outbox);
   static Task<void> answer(Gateway* self, Worker* worker, http::Exchange& exchange);
   static Task<void> answer_metrics(Gateway* self, http::Exchange& exchange);
 
@@ -98,6 +106,8 @@ class Gateway {
   std::unique_ptr<heal::LeaseKeeper> walkers_lease_;
   std::unique_ptr<heal::Scrub> scrub_;
   std::unique_ptr<heal::Inventory> inventory_;
+  std::unique_ptr<PipelineBodies> bodies_;
+  std::unique_ptr<journal::Journal> journal_;
   std::unique_ptr<agent::GridServer> door_;
   std::unique_ptr<admin::AdminServer> admin_;
 };

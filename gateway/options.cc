@@ -43,7 +43,7 @@ Status write_new_secret(const std::string& path, std::string_view text) {
   return {};
 }
 
-Result<std::string> read_or_create_keys(const std::string& path, bool& created) {
+Result<std::string> read_or_create_keys(const std::string& path, bool& created, KeyFile mode) {
   if (::access(path.c_str(), F_OK) == 0) {
     struct stat info {};
     if (::stat(path.c_str(), &info) == 0 && (info.st_mode & 077) != 0)
@@ -51,6 +51,9 @@ Result<std::string> read_or_create_keys(const std::string& path, bool& created) 
                   path + ": others can read the key file; make it private with chmod 600");
     return read_file(path);
   }
+  if (mode == KeyFile::kMustExist)
+    return fail(Code::kInvalidArgument,
+                path + ": there is no key file; bring the copy that was kept of it");
   object::DataKey key;
   if (::getrandom(key.data(), key.size(), 0) != static_cast<ssize_t>(key.size()))
     return fail(Code::kIo, "no random numbers from the system");
@@ -108,7 +111,8 @@ void read_walks(config::Reader& reader, GatewayOptions& gateway) {
 
 }  // namespace
 
-Result<ProcessOptions> load_options(const std::string& path, bool& created_keys) {
+Result<ProcessOptions> load_options(const std::string& path, bool& created_keys,
+                                    KeyFile key_file) {
   auto reader = config::Reader::from_file(path, config::process_environment());
   for (const char* name : {"HYDRA_ADMIN", "HYDRA_IO_URING"})
     reader.allow_variable(name);
@@ -165,7 +169,7 @@ Result<ProcessOptions> load_options(const std::string& path, bool& created_keys)
   if (!grid_secret) return fail(Code::kInvalidArgument, secret_file + ": " + grid_secret.error().message);
   gateway.grid_secret = *grid_secret;
   HYDRA_TRY(gateway.credentials, read_credentials(credentials_file, std::move(users)));
-  HYDRA_TRY(gateway.key_file_text, read_or_create_keys(options.key_file, created_keys));
+  HYDRA_TRY(gateway.key_file_text, read_or_create_keys(options.key_file, created_keys, key_file));
   return options;
 }
 

@@ -61,6 +61,17 @@ KeyRing::~KeyRing() {
   for (auto& [id, key] : keys_) secure_clear(key);
 }
 
+std::map<std::uint32_t, DataKey> KeyRing::derive_each(std::string_view info) const {
+  const Sha256 no_salt{};
+  std::map<std::uint32_t, DataKey> derived;
+  for (const auto& [id, key] : keys_) {
+    Sha256 extracted = hmac_sha256(no_salt, key);
+    derived.emplace(id, hmac_sha256(extracted, as_bytes(std::string(info) + '\x01')));
+    secure_clear(extracted);
+  }
+  return derived;
+}
+
 const DataKey* KeyRing::find(std::uint32_t kek_id) const {
   const auto it = keys_.find(kek_id);
   return it == keys_.end() ? nullptr : &it->second;

@@ -165,11 +165,9 @@ AnyId new_id(Loop& loop) {
   return id;
 }
 
-// Refusals after which the catalog surely knows nothing of the body. kTimeout: it does, only the
-// journal does not yet.
-bool surely_not_committed(Code code) {
-  return code != Code::kIo && code != Code::kInternal && code != Code::kTimeout;
-}
+// Refusals after which the catalog surely knows nothing of the body. kInternal: perhaps it does,
+// only the journal does not yet.
+bool surely_not_committed(Code code) { return code != Code::kIo && code != Code::kInternal; }
 
 }  // namespace
 

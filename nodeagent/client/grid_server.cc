@@ -60,6 +60,14 @@ Task<Result<std::string>> expect(FrameReader& reader, FrameType type, Deadline d
   co_return std::string(as_text(frame.fields));
 }
 
+// The grid that the node is told of.
+Result<ClusterId> cluster_of(const GridServerOptions& options, const Hello& hello) {
+  if (options.cluster_for) return options.cluster_for(hello.cluster, hello.node);
+  if (hello.cluster && *hello.cluster != options.cluster)
+    return fail(Code::kConflict, "node " + hello.node.name + ": " + options.foreign);
+  return options.cluster;
+}
+
 // Both sides prove that they know the secret; then the node gets its number and its welcome.
 Task<Result<Joined>> shake_hands(Loop& loop, const GridServerOptions& options, Stream& stream) {
   const Deadline deadline = loop.after(kJoinDeadline);
@@ -68,21 +76,20 @@ Task<Result<Joined>> shake_hands(Loop& loop, const GridServerOptions& options, S
                co_await expect(reader, FrameType::kHello, deadline));
   HYDRA_CO_TRY(const Hello hello, decode_hello(as_bytes(hello_fields)));
 
+  HYDRA_CO_TRY(const ClusterId cluster, cluster_of(options, hello));
   Challenge challenge;
-  challenge.cluster = options.cluster;
+  challenge.cluster = cluster;
   loop.random(challenge.nonce);
   challenge.proof = handshake_proof(options.secret, Role::kGateway, as_bytes(hello_fields),
-                                    options.cluster, challenge.nonce);
+                                    cluster, challenge.nonce);
   HYDRA_CO_CHECK_OK(
       co_await send_frame(stream, FrameType::kChallenge, encode(challenge), deadline));
   HYDRA_CO_TRY(const std::string proof_fields,
                co_await expect(reader, FrameType::kProof, deadline));
   HYDRA_CO_TRY(const ProofMessage proof, decode_proof(as_bytes(proof_fields)));
   HYDRA_CO_CHECK_OK(check_proof(proof.proof, options.secret, Role::kAgent, as_bytes(hello_fields),
-                                options.cluster, challenge.nonce));
+                                cluster, challenge.nonce));
 
-  if (hello.cluster && *hello.cluster != options.cluster)
-    co_return fail(Code::kConflict, "node " + hello.node.name + " belongs to another grid");
   if (hello.wanted_worker >= options.workers.size())
     co_return fail(Code::kInvalidArgument, "there is no worker of that number");
   HYDRA_CO_TRY(const NodeId node, co_await options.on_join(hello.node, loop));

@@ -8,6 +8,8 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "base/runtime/io.h"
@@ -27,6 +29,13 @@ using JoinHandler = std::function<Task<Result<NodeId>>(NodeDescription node, Loo
 struct GridServerOptions {
   std::vector<Address> addresses;  // unix, or TCP on the loopback
   ClusterId cluster;
+  // Instead of `cluster`, where that is not known yet: the grid to name to a node that says which
+  // it belongs to, if any; or why it is refused. What it says has not been proved yet.
+  std::function<Result<ClusterId>(const std::optional<ClusterId>& theirs,
+                                  const NodeDescription& node)>
+      cluster_for;
+  // Why a node of another grid is refused.
+  std::string foreign = "it belongs to another grid";
   GridSecret secret{};
   std::vector<GridClient*> workers;  // by worker number
   JoinHandler on_join;

@@ -57,7 +57,8 @@ struct Reservation {
 
 enum class Purpose {
   kShard,   // leaves the reserve alone
-  kUpkeep,  // tombstones and compaction, which give space back: may use it
+  kUpkeep,  // tombstones and compaction, which give space back, and the gateway's journal, without
+            // which nothing can be deleted: may use it
 };
 
 class LogSet {

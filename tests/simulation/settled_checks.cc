@@ -53,6 +53,20 @@ Task<void> read_everything(Check* check, Gateway::Worker& worker) {
   if (!error.empty()) check->complain(error);
 }
 
+// All of the body's extents, also those that the slice does not touch.
+void collect_extents_of(Check& check, catalog::Catalog& catalog, const catalog::ReadPlan::Run& run,
+                        const std::string& what) {
+  for (const auto& piece : run.pieces) {
+    auto extent = catalog.extent(piece.extent);
+    if (!extent) {
+      check.complain("no row for an extent of " + what);
+      continue;
+    }
+    check.stored.insert(extent->stored_as);
+    check.extents.emplace(piece.extent, std::move(*extent));
+  }
+}
+
 void collect_extents(Check& check, catalog::Catalog& catalog) {
   for (const std::string& key : check.keys) {
     const auto found =
@@ -61,19 +75,14 @@ void collect_extents(Check& check, catalog::Catalog& catalog) {
         });
     if (!found) continue;
     ++check.counts.objects;
-    for (const auto& run : found->second.runs) {
-      // All of the body's extents, also those that the slice does not touch.
-      for (const auto& piece : run.pieces) {
-        auto extent = catalog.extent(piece.extent);
-        if (!extent) {
-          check.complain("no row for an extent of " + key);
-          continue;
-        }
-        check.stored.insert(extent->stored_as);
-        check.extents.emplace(piece.extent, std::move(*extent));
-      }
-    }
+    for (const auto& run : found->second.runs) collect_extents_of(check, catalog, run, key);
   }
+  // The journal's snapshots are bodies, too.
+  if (const auto snapshots = catalog.snapshots())
+    for (const auto& row : *snapshots)
+      if (const auto plan = catalog.plan({&row.slice, 1}, 0, row.plain_bytes))
+        for (const auto& run : plan->runs)
+          collect_extents_of(check, catalog, run, "a snapshot of the catalog");
   check.counts.extents = check.extents.size();
 }
 
@@ -137,7 +146,8 @@ Task<void> count_orphans(Check* check, Gateway::Worker& worker) {
       for (const auto& info : *page) {
         if (after && info.id <= *after) check->complain("a node lists its shards out of order");
         after = info.id;
-        check->counts.orphans += !check->stored.contains(info.id.extent);
+        check->counts.orphans +=
+            !check->stored.contains(info.id.extent) && !is_reserved(info.id.extent);
       }
     }
   }

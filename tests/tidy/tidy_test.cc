@@ -42,7 +42,8 @@ std::vector<std::string> sources() {
 const std::vector<std::pair<std::string, int>> kLayers = {
     {"tests/", 100},          {"bench/", 100},
     {"gateway/ctl/", 90},     {"gateway/catalog/", 50},
-    {"gateway/heal/", 55},    {"gateway/object/", 60},  {"gateway/http/", 60},
+    {"gateway/journal/", 52}, {"gateway/heal/", 55},
+    {"gateway/object/", 60},  {"gateway/http/", 60},
     {"gateway/s3/", 70},      {"gateway/admin/", 80},
     {"gateway/", 90},         {"nodeagent/protocol/", 20},
     {"nodeagent/store/", 21}, {"nodeagent/client/", 30},
