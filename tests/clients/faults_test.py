@@ -9,7 +9,7 @@ import time
 import sigv4
 from grid import free_port, wait_for
 from gridtest import MIB, random_bytes
-from machines import LoopDisk, Namespace
+from machines import LoopDisk, Namespace, need_root
 from writers import UnderWriters
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -24,6 +24,7 @@ class OnLoopDisks(UnderWriters):
 
     @classmethod
     def before_up(cls):
+        need_root()
         cls.disks = {}
         for name in [*(f"agent-{i}" for i in range(1, cls.nodes + 1)), "gateway"]:
             disk = LoopDisk(cls.directory / f"{name}.img", cls.grid.data / name, cls.disk_mib)
@@ -133,6 +134,7 @@ class Partitions(UnderWriters):
 
     @classmethod
     def before_up(cls):
+        need_root()
         port = free_port()
         cls.grid.settings["hydra-gateway"]["grid.listen"] = (
             f"unix:{cls.grid.data}/run/grid.sock,127.0.0.1:{port}")
