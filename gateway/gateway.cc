@@ -1,12 +1,19 @@
 #include "gateway/gateway.h"
 
 #include "base/log.h"
+#include "gateway/admin/heal_routes.h"
 #include "gateway/admin/layout_routes.h"
+#include "gateway/admin/node_routes.h"
 #include "gateway/admin/object_routes.h"
 #include "gateway/admin/public_pages.h"
+#include "gateway/admin/scrub_routes.h"
 #include "gateway/admin/status_routes.h"
 
 namespace hydra {
+
+agent::GridSecret Gateway::grid_secret_of(const object::KeyRing& keys) {
+  return {keys.derive("hydragrid grid secret 1")};
+}
 
 Gateway::Worker::Worker(Loop& owner, Gateway& gateway)
     : loop(owner),
@@ -33,9 +40,27 @@ Gateway::Gateway(GatewayOptions options, object::KeyRing keys,
                  std::unique_ptr<catalog::Catalog> catalog)
     : options_(std::move(options)),
       grid_metrics_(registry_),
-      keys_(std::move(keys)), catalog_(std::move(catalog)) {}
+      keys_(std::move(keys)),
+      catalog_(std::move(catalog)) {}
 
 Gateway::~Gateway() = default;
+
+namespace {
+// What the durability model takes until the grid has shown its own times.
+admin::TimeFacts configured_times(const heal::HealOptions& healing,
+                                  const heal::ScrubOptions& scrub) {
+  constexpr double kYear = 365.0 * 86'400;  // a scrub that only runs when somebody asks for it
+  admin::TimeFacts times;
+  times.wait_seconds =
+      static_cast<double>(healing.watch.down_after + healing.watch.delay) / kSecond;
+  // To rebuild a shard, k are read and one is written.
+  times.configured_rate =
+      static_cast<double>(healing.pace.floor) * healing.profile.k / (healing.profile.k + 1.0);
+  times.configured_scrub_seconds =
+      scrub.period_ms > 0 ? static_cast<double>(scrub.period_ms) / 1000 : kYear;
+  return times;
+}
+}  // namespace
 
 Task<Result<std::unique_ptr<Gateway>>> Gateway::start(std::span<Loop* const> loops,
                                                       GatewayOptions options) {
@@ -43,64 +68,121 @@ Task<Result<std::unique_ptr<Gateway>>> Gateway::start(std::span<Loop* const> loo
   HYDRA_CO_TRY(object::KeyRing keys, object::KeyRing::parse(options.key_file_text));
   HYDRA_CO_CHECK_OK(co_await first.disk().make_directories(options.catalog_directory));
   HYDRA_CO_TRY(auto store, first.disk().open_kv(options.catalog_directory, options.catalog));
-  HYDRA_CO_TRY(auto catalog, catalog::Catalog::open(first, std::move(store)));
+  options.journal.copies = options.store.profile.m + 1u;
+  HYDRA_CO_TRY(auto outbox, journal::Outbox::open(first, *store, journal_keys_of(keys),
+                                                  {.copies = options.journal.copies}));
+  HYDRA_CO_TRY(auto catalog, catalog::Catalog::open(first, std::move(store), outbox));
   std::unique_ptr<Gateway> gateway(
       new Gateway(std::move(options), std::move(keys), std::move(catalog)));
   Gateway& self = *gateway;
   for (Loop* loop : loops) self.workers_.push_back(std::make_unique<Worker>(*loop, self));
-  self.sources_ = {self.catalog_.get(), &self.board_, self.options_.store.profile, {}};
+  self.sources_ = {self.catalog_.get(), &self.board_, self.options_.store.profile, {}, {}};
   for (auto& worker : self.workers_)
     self.sources_.workers.push_back(
         {&worker->loop, &worker->grid, &worker->store, worker->server.get()});
 
   const erasure::Profile profile = self.options_.store.profile;
+  self.options_.membership.on_removed = [&self](NodeId node) {
+    for (auto& worker : self.workers_)
+      worker->loop.post([&grid = worker->grid, node] { grid.expel(node); });
+  };
   self.membership_ = std::make_unique<object::Membership>(
-      first, *self.catalog_, self.board_,
-      std::vector<erasure::Profile>{profile, {1, profile.m}});
+      first, *self.catalog_, self.board_, self.workers_.front()->grid,
+      std::vector<erasure::Profile>{profile, {1, profile.m}}, self.options_.membership);
   HYDRA_CO_CHECK_OK(self.membership_->load());
-  self.collector_ = std::make_unique<object::Collector>(first, self.workers_.front()->grid,
-                                                        *self.catalog_, self.options_.collector);
+  self.options_.healing.profile = profile;
+  self.options_.healing.small_bytes = self.options_.store.small_bytes;
+  self.healer_ =
+      std::make_unique<heal::Healer>(first, self.workers_.front()->grid, *self.catalog_,
+                                     self.board_, self.foreground_, self.options_.healing);
+  self.sources_.workers.front().healer = self.healer_.get();
+  self.sources_.times = configured_times(self.options_.healing, self.options_.scrub);
   self.make_walkers(first);
+  self.admission_ =
+      std::make_unique<object::Admission>(first, *self.catalog_, *self.membership_,
+                                          grid_secret_of(self.keys_), self.options_.advertised);
+  self.make_journal(first, std::move(outbox));
   if (!self.options_.admin_address.text.empty()) {
     admin::Routes routes;
     admin::add_status_routes(routes, self.sources_);
+    admin::add_heal_routes(routes, *self.healer_);
     admin::add_object_routes(routes, self.sources_);
-    admin::add_layout_routes(routes, self.sources_, *self.membership_, [] { return 0.0; });
+    admin::add_layout_routes(routes, self.sources_, *self.membership_, [&self] {
+      const auto status = self.healer_->status();
+      return status ? status->usual_bytes_per_second : 0;
+    });
+    admin::add_node_routes(routes, {self.sources_, *self.membership_, *self.admission_,
+                                    self.options_.grid_addresses, self.options_.advertised});
+    admin::add_scrub_routes(routes, *self.scrub_);
     HYDRA_CO_TRY(self.admin_,
                  admin::AdminServer::start(first, self.options_.admin_address, std::move(routes),
                                            self.sources_, self.registry_, self.grid_metrics_));
   }
 
-  agent::GridServerOptions door;
-  door.addresses = self.options_.grid_addresses;
-  door.cluster = self.catalog_->cluster();
-  door.secret = self.options_.grid_secret;
-  for (auto& worker : self.workers_) door.workers.push_back(&worker->grid);
-  door.on_join = [&self](agent::NodeDescription node, Loop&) {
-    return self.membership_->join(std::move(node));
-  };
-  door.log = [](std::string sentence) { log::info("{}", sentence); };
-  HYDRA_CO_TRY(self.door_, agent::GridServer::start(first, std::move(door)));
+  HYDRA_CO_TRY(self.door_, self.open_door(first));
   // Nothing that can fail comes after the first task that uses the gateway.
-  first.spawn(object::Collector::run(self.collector_.get()));
+  first.spawn(heal::Healer::run(self.healer_.get()));
   first.spawn(heal::ReadRepair::run(self.read_repair_.get()));
   first.spawn(heal::LeaseKeeper::run(self.walkers_lease_.get()));
   first.spawn(heal::Scrub::run(self.scrub_.get()));
   first.spawn(heal::Inventory::run(self.inventory_.get()));
+  first.spawn(object::Membership::watch(self.membership_.get()));
+  self.journal_->start();
   co_return gateway;
 }
 
 // What finds out where catalog and nodes differ.
 void Gateway::make_walkers(Loop& first) {
   agent::Grid& grid = workers_.front()->grid;
-  read_repair_ =
-      std::make_unique<heal::ReadRepair>(first, grid, *catalog_, notices_.broken);
-  walkers_lease_ =
-      std::make_unique<heal::LeaseKeeper>(first, *catalog_, "walkers", 30 * kSecond);
+  read_repair_ = std::make_unique<heal::ReadRepair>(first, grid, *catalog_, notices_.broken);
+  walkers_lease_ = std::make_unique<heal::LeaseKeeper>(first, *catalog_, "walkers", 30 * kSecond);
   const auto may_work = [lease = walkers_lease_.get()] { return lease->held(); };
   scrub_ = std::make_unique<heal::Scrub>(first, grid, *catalog_, options_.scrub, may_work);
   inventory_ = std::make_unique<heal::Inventory>(first, grid, *catalog_, notices_.writes,
                                                  options_.inventory, may_work);
+}
+
+Result<std::unique_ptr<agent::GridServer>> Gateway::open_door(Loop& first) {
+  agent::GridServerOptions door;
+  door.addresses = options_.grid_addresses;
+  door.cluster = catalog_->cluster();
+  HYDRA_TRY(const auto known, catalog_->nodes());
+  if (known.empty())
+    door.foreign =
+        "it belongs to a grid, and this gateway has an empty catalog; if the gateway of that grid "
+        "was lost, bring its key file here and run hydra-gateway recover";
+  door.secret = grid_secret_of(keys_);
+  for (auto& worker : workers_) door.workers.push_back(&worker->grid);
+  door.on_link = [this](agent::NodeDescription node, Loop&) {
+    return membership_->link(std::move(node));
+  };
+  door.find_claim = [this](const agent::ClaimId& id) { return admission_->find(id); };
+  door.on_join = [this](agent::Join join, Loop&) { return admission_->join(std::move(join)); };
+  door.log = [](std::string sentence) { log::info("{}", sentence); };
+  return agent::GridServer::start(first, std::move(door));
+}
+
+journal::Keys Gateway::journal_keys_of(const object::KeyRing& keys) {
+  journal::Keys derived;
+  derived.newest = keys.newest();
+  derived.keys = keys.derive_each("hydragrid journal 1");
+  return derived;
+}
+
+void Gateway::make_journal(Loop& first, std::shared_ptr<journal::Outbox> outbox) {
+  Worker& worker = *workers_.front();
+  bodies_ = std::make_unique<PipelineBodies>(worker.store);
+  const auto sites = [this, &worker] {
+    std::vector<journal::Site> found;
+    const auto view = board_.current();
+    if (view == nullptr) return found;
+    for (const auto& node : view->map.nodes())
+      if (node.share() > 0 && worker.grid.usable(node.id)) found.push_back({node.id, node.zone});
+    return found;
+  };
+  journal_ =
+      std::make_unique<journal::Journal>(first, worker.grid, *catalog_, std::move(outbox),
+                                         journal_keys_of(keys_), *bodies_, sites, options_.journal);
 }
 
 Task<void> Gateway::answer(Gateway* self, Worker* worker, http::Exchange& exchange) {
@@ -110,6 +192,7 @@ Task<void> Gateway::answer(Gateway* self, Worker* worker, http::Exchange& exchan
   } else if (page != admin::Page::kNone && page != admin::Page::kMetrics) {
     co_await admin::answer_health(self->sources_, page, exchange);
   } else {
+    const heal::Foreground::Request request(self->foreground_);
     admin::MeteredExchange metered(exchange, worker->meter);
     const std::string_view operation = co_await worker->service.handle(metered);
     metered.end(operation);
@@ -151,6 +234,7 @@ Task<void> Gateway::stop(Deadline deadline) {
     });
   }
   co_await done.wait();
+  co_await healer_->stop(deadline);
 }
 
 }  // namespace hydra

@@ -6,6 +6,7 @@
 #include "gateway/admin/status_json.h"
 #include "gateway/gateway.h"
 #include "nodeagent/agent.h"
+#include "nodeagent/join.h"
 #include "nodeagent/memory_shard_store.h"
 
 namespace hydra {
@@ -17,13 +18,12 @@ using testing::Not;
 using testing::StartsWith;
 
 constexpr const char* kGrid = "unix:/run/grid.sock";
+constexpr const char* kFarGrid = "10.0.0.1:9100";
 constexpr const char* kAdmin = "unix:/run/admin.sock";
 constexpr const char* kS3 = "127.0.0.1:9000";
 
 agent::GridSecret test_secret() {
-  agent::GridSecret secret;
-  secret.fill(std::byte{7});
-  return secret;
+  return Gateway::grid_secret_of(*object::KeyRing::parse(object::KeyRing::generate({})));
 }
 
 Task<Result<std::string>> exchange(Loop& loop, std::string address, std::string request) {
@@ -53,8 +53,7 @@ class OperatorTest : public testing::Test {
     GatewayOptions options;
     options.catalog_directory = "/catalog";
     options.key_file_text = object::KeyRing::generate({});
-    options.grid_secret = test_secret();
-    options.grid_addresses = {{kGrid}};
+    options.grid_addresses = {{kGrid}, {kFarGrid}};
     options.credentials = *s3::CredentialStore::create({});
     options.store.profile = {2, 1};
     options.admin_address = {kAdmin};
@@ -90,7 +89,7 @@ class OperatorTest : public testing::Test {
     options.name = name;
     options.zone = "zone";
     options.gateways = {{kGrid}};
-    options.secret = test_secret();
+    options.secret = agent::node_secret(test_secret(), device->identity);
     auto store = std::make_unique<agent::MemoryShardStore>(process.loop(), device);
     auto agent = agent::Agent::start_with(process.loop(), options, std::move(store));
     EXPECT_TRUE(agent);
@@ -104,6 +103,43 @@ class OperatorTest : public testing::Test {
                       std::string(head) + " HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
     });
     return response ? *response : response.error().to_string();
+  }
+  // What the admin socket answers to a POST, as JSON; its status line beside it.
+  std::pair<std::string, admin::Json> post(std::string_view target, std::string_view body = {}) {
+    const std::string head = "POST " + std::string(target) +
+                             " HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: " +
+                             std::to_string(body.size()) + "\r\n\r\n";
+    auto response = sim::run_in(
+        client_, [&](Loop& loop) { return exchange(loop, kAdmin, head + std::string(body)); });
+    const std::string text = response ? *response : response.error().to_string();
+    return {text.substr(0, text.find('\r')), admin::Json::parse(body_of(text), nullptr, false)};
+  }
+  admin::Json get(std::string_view target) {
+    return admin::Json::parse(body_of(ask(kAdmin, "GET " + std::string(target))), nullptr, false);
+  }
+  // An object of one extent with one shard on each of the nodes.
+  Status put_extent(std::vector<NodeId> nodes) {
+    return sim::run_in(process_, [&](Loop& loop) {
+      return put_extent(loop, gateway_->catalog(), std::move(nodes));
+    });
+  }
+  static Task<Status> put_extent(Loop& loop, catalog::Catalog& catalog, std::vector<NodeId> nodes) {
+    HYDRA_CO_TRY(const auto bucket, co_await catalog.create_bucket(loop, {.name = "bucket"}));
+    catalog::Extent extent;
+    loop.random(extent.id.bytes);
+    extent.stored_as = extent.id;
+    extent.profile = extent.wanted = {2, 1};
+    extent.length = extent.live_bytes = 1016;
+    extent.nodes = std::move(nodes);
+    catalog::Body body{.plain_bytes = 1000};
+    loop.random(body.id.bytes);
+    body.pieces = {{extent.id, 0, extent.length}};
+    catalog::Version version{.key = extent.id.to_string(), .bytes = 1000};
+    version.slices = {{body.id, 0, 1000, {}}};
+    const auto put =
+        co_await catalog.put_object(loop, bucket.id, std::move(version), {{extent}, {body}}, {});
+    if (!put) co_return fail(put.error());
+    co_return Status();
   }
   static std::string body_of(const std::string& response) {
     return response.substr(response.find("\r\n\r\n") + 4);
@@ -177,7 +213,8 @@ TEST_F(OperatorTest, StatusTellsTheVerdictAndTheNodes) {
   agents[0]->power_loss();
   simulation_.run_for(4 * kSecond);
   seen = status();
-  EXPECT_EQ(seen.verdict, Verdict::kDegraded);
+  // At risk, if the node holds a copy of the catalog's snapshot, of which there are two.
+  EXPECT_THAT(seen.verdict, testing::AnyOf(Verdict::kDegraded, Verdict::kAtRisk));
   EXPECT_EQ(std::ranges::count(seen.nodes, agent::NodeState::kSuspect, &admin::NodeStatus::state),
             1);
 }
@@ -228,6 +265,143 @@ TEST_F(OperatorTest, AdminSocketMustBeAUnixSocket) {
     co_return gateway ? Code::kInternal : gateway.error().code;
   });
   EXPECT_EQ(code, Code::kInvalidArgument);
+}
+
+// From the token to a node that takes writes.
+TEST_F(OperatorTest, ADeviceJoinsByATokenOnce) {
+  start_gateway(options());
+  const auto [status, made] = post("/v1/nodes/token");
+  EXPECT_THAT(status, HasSubstr("200"));
+  EXPECT_EQ(made["gateway"], kFarGrid);
+  EXPECT_THAT(
+      made["command"].get<std::string>(),
+      HasSubstr("join --gateway 10.0.0.1:9100 --token " + made["token"].get<std::string>()));
+  agent::JoinOptions wanted;
+  wanted.gateway = {kFarGrid};
+  wanted.token = *agent::ClaimToken::parse(made["token"].get<std::string>());
+  wanted.directory = "/device";
+  wanted.name = "new";
+  sim::Process& device = simulation_.add_process("device");
+  device.add_loop();
+  const auto join = [&](std::string directory) {
+    wanted.directory = std::move(directory);
+    return sim::run_in(device, [&](Loop& loop) { return agent::join_grid(loop, wanted); });
+  };
+  const auto joined = join("/device");
+  ASSERT_TRUE(joined) << joined.error().to_string();
+  EXPECT_EQ(joined->cluster, gateway_->catalog().cluster());
+  const auto again = join("/other");
+  ASSERT_FALSE(again);
+  EXPECT_THAT(again.error().message, HasSubstr("has been used"));
+
+  agent::AgentOptions agent;
+  agent.name = "new";
+  agent.directory = "/device";
+  agent.capacity_bytes = 1ull << 30;
+  agent.log_bytes = 64u << 20;
+  agent.gateways = {{kFarGrid}};
+  auto started = sim::run_in(device, [&](Loop& loop) { return agent::Agent::start(loop, agent); });
+  ASSERT_TRUE(started) << started.error().to_string();
+  simulation_.run_for(3 * kSecond);
+  const admin::Json node = get("/v1/nodes")["nodes"][0];
+  EXPECT_EQ(node["name"], "new");
+  EXPECT_EQ(node["role"], "storage");
+  EXPECT_TRUE(node["placed"].get<bool>());
+  EXPECT_EQ(node["capacity_bytes"], 1ull << 30);
+}
+
+TEST_F(OperatorTest, NodesAreChangedByNumberOrName) {
+  start_gateway(options());
+  for (int i = 1; i <= 4; ++i) add_agent(i);
+  simulation_.run_for(3 * kSecond);
+  const auto epoch = status().ring_epoch;
+  EXPECT_THAT(post("/v1/nodes/2/set", R"({"weight": 0.5, "zone": "attic"})").first,
+              HasSubstr("200"));
+  EXPECT_THAT(post("/v1/nodes/agent-3/set", R"({"draining": true})").first, HasSubstr("200"));
+  simulation_.run_for(3 * kSecond);
+  const admin::GridStatus seen = status();
+  EXPECT_GT(seen.ring_epoch, epoch);
+  int drained = 0;
+  for (const auto& node : seen.nodes) {
+    if (node.id == 2) EXPECT_EQ(node.zone, "attic");
+    EXPECT_EQ(node.placed, !node.draining);
+    drained += node.draining ? 1 : 0;
+  }
+  EXPECT_EQ(drained, 1);
+  EXPECT_THAT(post("/v1/nodes/9/set", R"({"weight": 1})").first, HasSubstr("404"));
+  EXPECT_THAT(post("/v1/nodes/2/set", R"({"weight": -1})").first, HasSubstr("400"));
+  EXPECT_THAT(post("/v1/nodes/2/set", R"({"wieght": 1})").first, HasSubstr("400"));
+  EXPECT_THAT(post("/v1/nodes/2/set", R"({"draining": "yes"})").first, HasSubstr("400"));
+}
+
+TEST_F(OperatorTest, ANodeIsNotRemovedWhileItIsNeeded) {
+  start_gateway(options());
+  std::vector<sim::Process*> agents;
+  for (int i = 1; i <= 4; ++i) agents.push_back(&add_agent(i));
+  simulation_.run_for(3 * kSecond);
+  const int before = get("/v1/nodes/1")["extents"];  // of the catalog's snapshot
+  const Status put = put_extent({1, 2, 3});
+  ASSERT_TRUE(put) << put.error().to_string();
+  EXPECT_EQ(get("/v1/nodes/1")["extents"], before + 1);
+  EXPECT_TRUE(get("/v1/nodes/4")["safe_to_remove"].get<bool>());
+
+  const auto held = post("/v1/nodes/1/remove");
+  EXPECT_THAT(held.first, HasSubstr("409"));
+  EXPECT_THAT(held.second.dump(), HasSubstr("drain it first"));
+  EXPECT_THAT(post("/v1/nodes/1/remove", R"({"lost": true})").second.dump(),
+              HasSubstr("is not down"));
+
+  // Its links are cut, and it does not come back.
+  EXPECT_THAT(post("/v1/nodes/4/remove").first, HasSubstr("200"));
+  simulation_.run_for(10 * kSecond);
+  EXPECT_EQ(status().nodes.size(), 3u);
+  for (const auto& worker : gateway_->workers()) EXPECT_FALSE(worker->grid.usable(4));
+
+  // Of two dead nodes neither may be given up, for the other two of three shards are needed.
+  const auto number_of = [&](std::size_t i) {
+    for (const auto& node : status().nodes)
+      if (node.name == "agent-" + std::to_string(i + 1)) return node.id;
+    return NodeId{0};
+  };
+  std::vector<std::size_t> dead;
+  for (std::size_t i = 0; i < agents.size() && dead.size() < 2; ++i)
+    if (number_of(i) != 0) dead.push_back(i);
+  ASSERT_EQ(dead.size(), 2u);
+  const std::vector<NodeId> numbers = {number_of(dead[0]), number_of(dead[1])};
+  for (const std::size_t i : dead) agents[i]->power_loss();
+  simulation_.run_for(12 * kSecond);
+  for (const NodeId id : numbers)
+    EXPECT_THAT(post("/v1/nodes/" + std::to_string(id) + "/remove", R"({"lost": true})").first,
+                HasSubstr("409"));
+}
+
+TEST_F(OperatorTest, ALostNodeIsRemovedWhenTheOthersHaveEnough) {
+  GatewayOptions patient = options();
+  start_gateway(patient);
+  std::vector<sim::Process*> agents;
+  for (int i = 1; i <= 3; ++i) agents.push_back(&add_agent(i));
+  simulation_.run_for(3 * kSecond);
+  ASSERT_TRUE(put_extent({1, 2, 3}));
+  agents[0]->power_loss();
+  simulation_.run_for(12 * kSecond);
+  EXPECT_THAT(post("/v1/nodes/agent-1/remove").first, HasSubstr("409"));
+  EXPECT_THAT(post("/v1/nodes/agent-1/remove", R"({"lost": true})").first, HasSubstr("200"));
+  EXPECT_THAT(post("/v1/nodes/agent-1/remove", R"({"lost": true})").first, HasSubstr("404"));
+  EXPECT_EQ(status().nodes.size(), 2u);
+}
+
+TEST_F(OperatorTest, NodesThatStayAwayAreEvictedIfThatIsConfigured) {
+  GatewayOptions impatient = options();
+  impatient.membership.evict_after = 3600 * kSecond;
+  start_gateway(impatient);
+  std::vector<sim::Process*> agents;
+  for (int i = 1; i <= 3; ++i) agents.push_back(&add_agent(i));
+  simulation_.run_for(3 * kSecond);
+  agents[0]->power_loss();
+  simulation_.run_for(3500 * kSecond);
+  EXPECT_EQ(status().nodes.size(), 3u);
+  simulation_.run_for(200 * kSecond);
+  EXPECT_EQ(status().nodes.size(), 2u);
 }
 
 }  // namespace

@@ -19,8 +19,11 @@ struct ProcessOptions {
   GatewayOptions gateway;
 };
 
-// Reads the file and the files it names; makes the key file when it is absent (`created_keys` then tells so).
-// kInvalidArgument with every mistake, one a line.
-Result<ProcessOptions> load_options(const std::string& path, bool& created_keys);
+enum class KeyFile { kMayBeMade, kMustExist };
+
+// Reads the file and the files it names; may make the key file when it is absent (`created_keys`
+// then tells so). kInvalidArgument with every mistake, one a line.
+Result<ProcessOptions> load_options(const std::string& path, bool& created_keys,
+                                    KeyFile key_file = KeyFile::kMayBeMade);
 
 }  // namespace hydra

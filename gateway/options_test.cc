@@ -36,7 +36,6 @@ class GatewayOptionsTest : public testing::Test {
   GatewayOptionsTest() {
     char name[] = "/tmp/hydra-options-XXXXXX";
     directory_ = ::mkdtemp(name);
-    write("grid.key", std::string(64, 'a') + "\n");
     write("credentials",
           "[default]\naws_access_key_id = HGROOT\naws_secret_access_key = verysecret\n");
   }
@@ -69,13 +68,19 @@ s3:
     - {id: alice, display_name: Alice, access_key: HGALICE, secret_key: quitesecret}
     - {id: bob, access_key: HGBOB, secret_key: rathersecret, root: true}
 grid:
-  listen: ["unix:/run/hydra/grid.sock", "127.0.0.1:9200"]
-  secret_file: grid.key
+  listen: ["unix:/run/hydra/grid.sock", "0.0.0.0:9200"]
+  advertise: ["gate.example.org:9200", "192.168.7.1:9200"]
+  evict_after: 30d
 catalog: {directory: catalog, map_size: 8GiB}
 keys: {file: keys/master.key}
 credentials: {file: credentials}
-storage: {profile: 8+3, memory: 96MiB, replicate_up_to: 4KiB, grace: 90s}
+storage: {profile: 8+3, memory: 96MiB, replicate_up_to: 4KiB, grace: 90s, upload_expiry: 1h}
 heal:
+  delay: 2m
+  floor: 1MiB
+  ceiling: 8MiB
+  rebalance: manual
+  survey_every: 2h
   scrub_period: 7d
   scrub_bandwidth: {floor: 2MiB, ceiling: 3MiB}
   inventory_period: 2h
@@ -105,15 +110,22 @@ TEST_F(GatewayOptionsTest, EveryKeyArrivesWhereItBelongs) {
   EXPECT_EQ(gateway.credentials->find("HGBOB")->owner.display_name, "bob");
   EXPECT_TRUE(gateway.credentials->find("HGBOB")->owner.root);
   ASSERT_EQ(gateway.grid_addresses.size(), 2u);
-  EXPECT_EQ(gateway.grid_addresses[1].text, "127.0.0.1:9200");
-  EXPECT_EQ(gateway.grid_secret, *agent::parse_grid_secret(std::string(64, 'a')));
+  EXPECT_EQ(gateway.grid_addresses[1].text, "0.0.0.0:9200");
+  EXPECT_THAT(gateway.advertised, ElementsAre("gate.example.org:9200", "192.168.7.1:9200"));
+  EXPECT_EQ(gateway.membership.evict_after, 30 * 24 * 3600 * kSecond);
   EXPECT_EQ(gateway.catalog_directory, directory_ / "catalog");
   EXPECT_EQ(gateway.catalog.map_bytes, 8ull << 30);
   EXPECT_EQ(options->key_file, directory_ / "keys/master.key");
   EXPECT_EQ(gateway.store.profile, (erasure::Profile{8, 3}));
   EXPECT_EQ(gateway.store.budget_bytes, 32u << 20);
   EXPECT_EQ(gateway.store.small_bytes, 4096u);
-  EXPECT_EQ(gateway.collector.grace_ms, 90'000);
+  EXPECT_EQ(gateway.healing.sweep.grace_ms, 90'000);
+  EXPECT_EQ(gateway.healing.sweep.upload_expiry_ms, 3'600'000);
+  EXPECT_EQ(gateway.healing.watch.delay, 120 * kSecond);
+  EXPECT_EQ(gateway.healing.pace.floor, 1u << 20);
+  EXPECT_EQ(gateway.healing.pace.ceiling, 8u << 20);
+  EXPECT_FALSE(gateway.healing.rebalance);
+  EXPECT_EQ(gateway.healing.survey_every, 7200 * kSecond);
   EXPECT_EQ(gateway.scrub.period_ms, 7 * 24 * 3'600'000);
   EXPECT_EQ(gateway.scrub.floor, 2u << 20);
   EXPECT_EQ(gateway.scrub.ceiling, 3u << 20);
@@ -133,7 +145,7 @@ TEST_F(GatewayOptionsTest, TheFileThatExplainsEveryKeyGivesTheDefaults) {
   const auto explained = load(text);
   ASSERT_TRUE(explained) << explained.error().message;
   const auto shortest = load(
-      "grid: {secret_file: grid.key}\ncatalog: {directory: catalog}\nkeys: {file: master.key}\n"
+      "catalog: {directory: catalog}\nkeys: {file: master.key}\n"
       "credentials: {file: credentials}\n");
   ASSERT_TRUE(shortest) << shortest.error().message;
   const GatewayOptions& a = explained->gateway;
@@ -148,12 +160,20 @@ TEST_F(GatewayOptionsTest, TheFileThatExplainsEveryKeyGivesTheDefaults) {
   EXPECT_EQ(a.limits.idle_timeout, b.limits.idle_timeout);
   EXPECT_EQ(a.limits.body_timeout, b.limits.body_timeout);
   EXPECT_EQ(a.grid_addresses.front().text, b.grid_addresses.front().text);
+  EXPECT_EQ(a.advertised, b.advertised);
+  EXPECT_EQ(a.membership.evict_after, b.membership.evict_after);
   EXPECT_EQ(a.catalog_directory, b.catalog_directory);
   EXPECT_EQ(a.catalog.map_bytes, b.catalog.map_bytes);
   EXPECT_EQ(a.store.profile, b.store.profile);
   EXPECT_EQ(a.store.budget_bytes, b.store.budget_bytes);
   EXPECT_EQ(a.store.small_bytes, b.store.small_bytes);
-  EXPECT_EQ(a.collector.grace_ms, b.collector.grace_ms);
+  EXPECT_EQ(a.healing.sweep.grace_ms, b.healing.sweep.grace_ms);
+  EXPECT_EQ(a.healing.sweep.upload_expiry_ms, b.healing.sweep.upload_expiry_ms);
+  EXPECT_EQ(a.healing.watch.delay, b.healing.watch.delay);
+  EXPECT_EQ(a.healing.pace.floor, b.healing.pace.floor);
+  EXPECT_EQ(a.healing.pace.ceiling, b.healing.pace.ceiling);
+  EXPECT_EQ(a.healing.rebalance, b.healing.rebalance);
+  EXPECT_EQ(a.healing.survey_every, b.healing.survey_every);
   EXPECT_EQ(a.scrub.period_ms, b.scrub.period_ms);
   EXPECT_EQ(a.scrub.floor, b.scrub.floor);
   EXPECT_EQ(a.scrub.ceiling, b.scrub.ceiling);
@@ -203,7 +223,7 @@ TEST_F(GatewayOptionsTest, MistakesAreReportedTogether) {
 TEST_F(GatewayOptionsTest, RequiredKeysAreAskedFor) {
   const auto options = load("s3: {listen: \"127.0.0.1:0\"}\n");
   ASSERT_FALSE(options);
-  for (const char* key : {"grid.secret_file", "catalog.directory", "keys.file", "credentials.file"})
+  for (const char* key : {"catalog.directory", "keys.file", "credentials.file"})
     EXPECT_THAT(options.error().message, HasSubstr(key));
 }
 

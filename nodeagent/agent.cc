@@ -27,7 +27,6 @@ Status check_options(const AgentOptions& options) {
     return fail(Code::kInvalidArgument, "the write window is less than two frames");
   if (options.read_window_bytes < kMaxReadBytes)
     return fail(Code::kInvalidArgument, "the read window is less than one frame");
-  for (const Address& gateway : options.gateways) HYDRA_CHECK_OK(check_link_address(gateway));
   return Status();
 }
 
@@ -38,6 +37,7 @@ Agent::~Agent() { state_->cut(); }
 Result<std::unique_ptr<Agent>> Agent::start_with(Loop& loop, AgentOptions options,
                                                  std::unique_ptr<ShardStore> store) {
   HYDRA_CHECK_OK(check_options(options));
+  if (!options.secret) return fail(Code::kInvalidArgument, "an agent needs its node's secret");
   auto state = std::make_shared<State>();
   state->device = std::make_shared<Device>(loop, std::move(store));
   state->device->write_window_bytes = options.write_window_bytes;
@@ -50,7 +50,9 @@ Result<std::unique_ptr<Agent>> Agent::start_with(Loop& loop, AgentOptions option
   caller->description.name = options.name;
   caller->description.zone = options.zone;
   caller->description.version = options.version;
-  caller->secret = options.secret;
+  caller->description.role = options.role;
+  caller->secret = *options.secret;
+  caller->tls = TlsContext::psk_client(link_psk(caller->secret, caller->description.identity));
   caller->log = options.log;
   for (const Address& gateway : options.gateways) {
     state->dialers.push_back(std::make_shared<Dialer>(state->device, caller, gateway));

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,23 +23,24 @@ struct AgentOptions {
   std::string directory;             // of the store; absolute
   std::uint64_t capacity_bytes = 0;  // 0: what the file system has
   std::uint64_t log_bytes = 1u << 30;
-  std::vector<Address> gateways;  // unix, or TCP on the loopback
-  GridSecret secret{};
+  std::vector<Address> gateways;
+  NodeRole role = NodeRole::kStorage;
+  std::optional<NodeSecret> secret;  // absent: as joining has left it in `directory`
   std::string version = HYDRA_VERSION;
   std::uint32_t write_window_bytes = 8u << 20;         // in flight towards us, per link
   std::uint32_t read_window_bytes = 16u << 20;         // of answers in memory, per link
   std::function<void(std::string_view sentence)> log;  // may be empty
 };
 
-// kInvalidArgument, kUnsupported: options with which no agent can run.
+// kInvalidArgument: options with which no agent can run.
 Status check_options(const AgentOptions& options);
 
 class Agent {
  public:
-  // Opens the store and begins to dial. kInvalidArgument, kUnsupported, or what the store gives. A
-  // gateway that does not answer is no error.
+  // Opens the store and begins to dial. kInvalidArgument (also: the device has not joined a grid),
+  // or what the store gives. A gateway that does not answer is no error.
   static Task<Result<std::unique_ptr<Agent>>> start(Loop& loop, AgentOptions options);
-  // The same over a store that is open already.
+  // The same over a store that is open already; wants the secret in the options.
   static Result<std::unique_ptr<Agent>> start_with(Loop& loop, AgentOptions options,
                                                    std::unique_ptr<ShardStore> store);
   // Cuts the links at once, as a crash of the process would; the store is not closed.

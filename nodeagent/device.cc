@@ -9,12 +9,14 @@ constexpr std::size_t kCountPage = 256;
 NodeLoad Device::load() const {
   const StoreSpace space = store->space();
   NodeLoad load;
+  load.capacity_bytes = space.capacity_bytes;
   load.used_bytes = space.used_bytes;
   load.free_bytes = space.free_bytes;
   load.shards = shards_;
   load.syncs = store->syncs();
   load.bytes_written = store->bytes_written();
   load.errors = errors_;
+  load.sync_us = static_cast<std::uint64_t>(store->sync_time() / kMicrosecond);
   load.fenced = store->fenced();
   return load;
 }

@@ -5,28 +5,6 @@
 
 namespace hydra::agent {
 
-namespace {
-
-Task<Status> send_frame(Stream& stream, FrameType type, std::string fields, Deadline deadline) {
-  const std::string frame = encode_frame({.type = type}, fields);
-  const ByteView piece = as_bytes(frame);
-  co_return co_await stream.write({&piece, 1}, deadline);
-}
-
-// The next frame, which the handshake wants to be of this type; an ERROR becomes that error.
-Task<Result<Frame>> expect(FrameReader& reader, FrameType type, Deadline deadline) {
-  HYDRA_CO_TRY(const Frame frame, co_await reader.next(deadline));
-  if (frame.header.type == FrameType::kError) {
-    HYDRA_CO_TRY(ErrorMessage error, decode_error(frame.fields));
-    co_return fail(error.code, "the gateway refused: " + error.message);
-  }
-  if (frame.header.type != type)
-    co_return fail(Code::kUnauthenticated, "the gateway does not follow the handshake");
-  co_return frame;
-}
-
-}  // namespace
-
 Dialer::Dialer(std::shared_ptr<Device> device, std::shared_ptr<const Caller> caller,
                Address gateway)
     : device_(std::move(device)),
@@ -86,6 +64,7 @@ Task<bool> Dialer::link_once(std::uint32_t worker) {
     co_return false;
   }
   if (stopping_.is_set()) co_return false;
+  if (link_needs_tls(gateway_)) *stream = caller_->tls->wrap(loop, std::move(*stream));
   const Nanos begun = loop.now();
   const auto session = std::make_shared<Session>(device_, std::move(*stream));
   sessions_[worker] = session;
@@ -120,9 +99,15 @@ Task<Result<Welcome>> Dialer::shake_hands(Link& link, std::uint32_t worker) {
   hello.wanted_worker = worker;
   device_->loop.random(hello.nonce);
   const std::string hello_fields = encode(hello);
-  HYDRA_CO_CHECK_OK(co_await send_frame(*link.stream, FrameType::kHello, hello_fields, deadline));
+  const Status greeted =
+      co_await send_frame(*link.stream, FrameType::kHello, hello_fields, deadline);
+  if (!greeted && greeted.error().code == Code::kUnauthenticated)
+    co_return fail(Code::kUnauthenticated,
+                   "it does not know this node's secret (" + greeted.error().message + ")");
+  if (!greeted) co_return fail(greeted.error());
 
-  HYDRA_CO_TRY(const Frame asked, co_await expect(link.reader, FrameType::kChallenge, deadline));
+  HYDRA_CO_TRY(const Frame asked,
+               co_await expect_frame(link.reader, FrameType::kChallenge, deadline));
   HYDRA_CO_TRY(const Challenge challenge, decode_challenge(asked.fields));
   HYDRA_CO_CHECK_OK(check_proof(challenge.proof, caller_->secret, Role::kGateway,
                                 as_bytes(hello_fields), challenge.cluster, challenge.nonce));
@@ -132,7 +117,8 @@ Task<Result<Welcome>> Dialer::shake_hands(Link& link, std::uint32_t worker) {
                                            challenge.cluster, challenge.nonce)};
   HYDRA_CO_CHECK_OK(co_await send_frame(*link.stream, FrameType::kProof, encode(proof), deadline));
 
-  HYDRA_CO_TRY(const Frame answer, co_await expect(link.reader, FrameType::kWelcome, deadline));
+  HYDRA_CO_TRY(const Frame answer,
+               co_await expect_frame(link.reader, FrameType::kWelcome, deadline));
   HYDRA_CO_TRY(const Welcome welcome, decode_welcome(answer.fields));
   // Another link may have set it meanwhile; the store accepts the same grid again and refuses
   // another.

@@ -21,7 +21,8 @@ constexpr Nanos kHandshakeDeadline = 10 * kSecond;
 // Who dials: the same for all gateways.
 struct Caller {
   NodeDescription description;
-  GridSecret secret{};
+  NodeSecret secret;
+  std::shared_ptr<const TlsContext> tls;  // by the node's key
   std::function<void(std::string_view)> log;
 };
 

@@ -14,12 +14,13 @@
 #include "nodeagent/agent.h"
 #include "nodeagent/client/grid_server.h"
 #include "nodeagent/memory_shard_store.h"
+#include "nodeagent/plant_secret.h"
 
 namespace hydra::agent {
 
 inline GridSecret secret_of(int byte) {
   GridSecret secret;
-  secret.fill(static_cast<std::byte>(byte));
+  secret.bytes.fill(static_cast<std::byte>(byte));
   return secret;
 }
 inline ClusterId cluster_of(int byte) {
@@ -45,6 +46,7 @@ inline std::string pattern(std::size_t bytes, std::uint64_t seed) {
 }
 
 constexpr const char* kGridAddress = "unix:/run/hydra/grid";
+constexpr const char* kTlsAddress = "10.0.0.1:9100";  // the gateway listens on both
 
 // What a gateway process holds.
 struct TestGateway {
@@ -66,8 +68,8 @@ class SimGrid {
     device = std::make_shared<MemoryDevice>();
     device->identity.bytes.fill(static_cast<std::byte>(devices.size()));
     options.name = name;
-    options.gateways = {{kGridAddress}};
-    if (options.secret == GridSecret{}) options.secret = secret_of(7);
+    if (options.gateways.empty()) options.gateways = {{kGridAddress}};
+    if (!options.secret) options.secret = node_secret(secret_of(7), device->identity);
     options.log = [this](std::string_view line) { agent_log += std::string(line) + "\n"; };
     sim::Process& process = simulation.add_process(name);
     process.add_loop();
@@ -87,7 +89,6 @@ class SimGrid {
     options.log_bytes = 128u << 20;
     options.capacity_bytes = 2ull << 30;
     options.gateways = {{kGridAddress}};
-    options.secret = secret_of(7);
     sim::Process& process = simulation.add_process(name);
     process.add_loop();
     process.set_boot(
@@ -135,10 +136,14 @@ class SimGrid {
   std::map<NodeIdentity, NodeId> known;
   std::string gateway_log;
   std::string agent_log;
+  FindClaim find_claim;  // for gateways that boot from now on
+  JoinHandler on_join;
   TestGateway* live = nullptr;  // of the running gateway process
 
  private:
   static Task<void> open_agent(sim::Process& process, AgentOptions options) {
+    const Status planted = co_await plant_secret(process.loop(), options.directory, secret_of(7));
+    EXPECT_TRUE(planted) << planted.error().to_string();
     auto agent = co_await Agent::start(process.loop(), std::move(options));
     EXPECT_TRUE(agent) << agent.error().to_string();
     if (agent) process.set_application(std::shared_ptr<Agent>(std::move(*agent)));
@@ -150,10 +155,12 @@ class SimGrid {
   void boot_gateway(sim::Process& process) {
     auto fresh = std::make_shared<TestGateway>();
     GridServerOptions options;
-    options.addresses = {{kGridAddress}};
+    options.addresses = {{kGridAddress}, {kTlsAddress}};
     options.cluster = cluster_of(1);
     options.secret = secret_of(7);
-    options.on_join = [this](NodeDescription node, Loop&) { return join(*this, node.identity); };
+    options.on_link = [this](NodeDescription node, Loop&) { return join(*this, node.identity); };
+    options.find_claim = find_claim;
+    options.on_join = on_join;
     options.log = [this](std::string line) { gateway_log += line + "\n"; };
     for (std::size_t i = 0; i < process.loops(); ++i) {
       fresh->clients.push_back(std::make_unique<GridClient>(process.loop(i)));

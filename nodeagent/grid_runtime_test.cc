@@ -10,6 +10,7 @@
 #include "base/runtime/pistache/runtime.h"
 #include "nodeagent/agent.h"
 #include "nodeagent/client/grid_server.h"
+#include "nodeagent/plant_secret.h"
 
 namespace hydra::agent {
 namespace {
@@ -64,7 +65,7 @@ struct RealGrid {
     EXPECT_TRUE(agent_runtime->start());
     GridServerOptions options;
     options.addresses = {address};
-    options.on_join = [](NodeDescription, Loop&) { return join(); };
+    options.on_link = [](NodeDescription, Loop&) { return join(); };
     for (Loop* loop : gateway->loops()) {
       clients.push_back(std::make_unique<GridClient>(*loop));
       options.workers.push_back(clients.back().get());
@@ -92,6 +93,9 @@ struct RealGrid {
     options.log_bytes = 64u << 20;
     options.gateways = {bound};
     Loop& loop = *agent_runtime->loops().front();
+    const auto planted =
+        run_on(loop, [&] { return plant_secret(loop, options.directory, GridSecret{}); });
+    ASSERT_TRUE(planted) << planted.error().to_string();
     auto started = run_on(loop, [&] { return Agent::start(loop, options); });
     ASSERT_TRUE(started) << started.error().to_string();
     agent = std::move(*started);
@@ -132,7 +136,8 @@ TEST(RealGrid, ServesOverAUnixSocket) {
   write_through_every_worker(grid);
 }
 
-TEST(RealGrid, ServesOverTheLoopbackAndAcrossARestartOfTheAgent) {
+// Over TCP, so inside TLS.
+TEST(RealGrid, ServesOverTlsAndAcrossARestartOfTheAgent) {
   RealGrid grid({"127.0.0.1:0"});
   write_through_every_worker(grid);
   grid.agent.reset();

@@ -166,7 +166,7 @@ int run_all(std::string_view word) {
     GridServerOptions options;
     options.addresses = {address};
     options.workers = {grid.get()};
-    options.on_join = [](NodeDescription, Loop&) { return join(); };
+    options.on_link = [](NodeDescription, Loop&) { return join(); };
     auto started = GridServer::start(gateway, std::move(options));
     HYDRA_ASSERT(started);
     server = std::move(*started);
@@ -174,6 +174,7 @@ int run_all(std::string_view word) {
       AgentOptions agent_options;
       agent_options.name = "bench";
       agent_options.gateways = {address};
+      agent_options.secret = node_secret(GridSecret{}, NullStore().identity());
       agent = *Agent::start_with(device, agent_options, std::make_unique<NullStore>());
     });
   });

@@ -4,6 +4,7 @@
 #include <rapidcheck.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -165,6 +166,87 @@ TEST(ChooseSubstitute, GivesAnotherNodeUntilNoneIsLeft) {
   EXPECT_EQ(
       choose_substitute(small, kWanted, as_bytes("x"), all.nodes, 0, all_but({})).error().code,
       Code::kUnavailable);
+}
+
+// Devices as people have them: 30 of unequal size in 7 unequal zones, some with an operator's
+// weight.
+ClusterMap unequal_grid() {
+  constexpr int kZones[] = {1, 2, 3, 4, 5, 7, 8};  // nodes in each
+  constexpr std::uint64_t kTerabytes[] = {4, 1, 2, 3, 2, 1, 4, 2, 3, 1, 2, 6, 2, 1, 8,
+                                          2, 3, 1, 2, 4, 2, 1, 3, 2, 1, 4, 2, 3, 1, 2};
+  ClusterMap map;
+  std::uint32_t id = 0;
+  for (std::size_t zone = 0; zone < std::size(kZones); ++zone) {
+    for (int i = 0; i < kZones[zone]; ++i, ++id) {
+      Node node{NodeId{id + 1}, "n" + std::to_string(id), "zone-" + std::to_string(zone),
+                kTerabytes[id] * 1'000'000'000'000};
+      if (id % 9 == 4) node.weight = 0.5;
+      EXPECT_TRUE(map.put(node));
+    }
+  }
+  EXPECT_EQ(id, 30u);
+  return map;
+}
+
+struct Fill {
+  double worst = 0;  // of all nodes: how far the bytes are from the node's share of them, in parts
+  double moved = 0;  // of the shards
+};
+
+// Places extents of 1 to 64 MiB with the ring; `before` says where they lay.
+Fill fill_of(const ClusterMap& map, const Ring& ring, const Ring* before) {
+  constexpr int kExtents = 60'000;
+  std::map<NodeId, double> bytes;
+  double all_bytes = 0, all_shares = 0, moved = 0;
+  const auto usable = all_but({});
+  for (int i = 0; i < kExtents; ++i) {
+    const std::string id = "extent " + std::to_string(i);
+    const double length = 1 + i % 64;
+    const auto placed = choose_nodes(ring, map, kWanted, as_bytes(id), usable).value();
+    const auto old = before == nullptr ? std::span<const NodeId>()
+                                       : before->nodes(kWanted, arc_of(as_bytes(id)));
+    for (std::size_t s = 0; s < placed.nodes.size(); ++s) {
+      bytes[placed.nodes[s]] += length;
+      all_bytes += length;
+      moved += !old.empty() && old[s] != placed.nodes[s] ? 1 : 0;
+    }
+  }
+  for (const Node& node : map.nodes()) all_shares += node.share();
+  Fill fill{.moved = moved / (kExtents * kWanted.shards())};
+  for (const Node& node : map.nodes()) {
+    const double target = all_bytes * node.share() / all_shares;
+    if (target == 0)
+      EXPECT_EQ(bytes[node.id], 0) << node.name;
+    else
+      fill.worst = std::max(fill.worst, std::abs(bytes[node.id] / target - 1));
+  }
+  return fill;
+}
+
+TEST(Fill, UnequalNodesInUnequalZonesAreFilledAsTheirShares) {
+  const ClusterMap map = unequal_grid();
+  const Ring ring = ring_of(map);
+  EXPECT_LT(fill_of(map, ring, nullptr).worst, 0.05);
+}
+
+// The same after the grid has grown, a node was emptied and another lost half of its weight; and no
+// more was moved than these have to give or to take.
+TEST(Fill, StaysSoWhenTheGridChanges) {
+  ClusterMap map = unequal_grid();
+  const Ring first = ring_of(map);
+  double all = 0;
+  for (const Node& node : map.nodes()) all += node.share();
+  Node drained = *map.find(7), lighter = *map.find(15);
+  const double given = drained.share() + lighter.share() / 2;
+  drained.draining = true;
+  lighter.weight = 0.5;
+  ASSERT_TRUE(map.put(drained));
+  ASSERT_TRUE(map.put(lighter));
+  ASSERT_TRUE(map.put({NodeId{31}, "new", "zone-1", 6'000'000'000'000}));
+  const Ring second = build_ring(map, {&kWanted, 1}, &first, 2);
+  const Fill fill = fill_of(map, second, &first);
+  EXPECT_LT(fill.worst, 0.05);
+  EXPECT_LT(fill.moved, 1.5 * (given + 6e12) / all);
 }
 
 }  // namespace

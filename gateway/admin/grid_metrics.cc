@@ -77,6 +77,40 @@ void GridMetrics::update(const GridStatus& status) {
   for (const auto& node : status.nodes) update_node(node);
 }
 
+void GridMetrics::update(const heal::HealStatus& heal) {
+  std::lock_guard lock(mutex_);
+  gauge("hydra_heal_active", "1 where the healer runs.", heal.active ? 1 : 0);
+  gauge("hydra_heal_bytes_per_second", "Bytes of extents healed a second, lately.",
+        static_cast<std::uint64_t>(heal.bytes_per_second));
+  gauge("hydra_heal_pace_bytes_per_second", "Bytes a second that healing may move now.", heal.pace);
+  // -1: not known. An alert on a long repair then stays silent, as it should.
+  registry_.gauge("hydra_heal_seconds_left", "Until the queue is done at this rate; -1: unknown.")
+      .set(heal.seconds_left.value_or(-1));
+  gauge("hydra_heal_running", "Extents that are worked on.", heal.running.size());
+  gauge("hydra_heal_blocked", "Extents that cannot be helped now.", heal.blocked);
+  gauge("hydra_repair_queued_bytes", "Bytes of extents that wait for repair.",
+        heal.totals.repair_bytes);
+  gauge("hydra_moves_queued", "Whole extents that wait to be moved.", heal.totals.moves);
+  gauge("hydra_move_queued_bytes", "Bytes of extents that wait to be moved.",
+        heal.totals.move_bytes);
+  gauge("hydra_stray_shards", "Shards left behind that wait to be freed.", heal.totals.strays);
+  raise("hydra_healed_extents_total", "Extents healed or moved.", heal.healed_extents);
+  raise("hydra_healed_bytes_total", "Bytes of extents healed or moved.", heal.healed_bytes);
+  raise("hydra_heal_written_bytes_total", "Bytes of shards written for that.", heal.written_bytes);
+}
+
+void GridMetrics::update(const Durability& durability) {
+  std::lock_guard lock(mutex_);
+  gauge("hydra_durability_modelled_nines", "Nines of the durability model, at most 11.",
+        static_cast<std::uint64_t>(durability.nines));
+  gauge("hydra_durability_repair_seconds", "Time to repair a node, as the model takes it.",
+        static_cast<std::uint64_t>(durability.times.repair_days * 86'400));
+  gauge("hydra_durability_scrub_seconds", "Time between scrubs, as the model takes it.",
+        static_cast<std::uint64_t>(durability.times.scrub_days * 86'400));
+  gauge("hydra_durability_measured", "1 when both times were measured.",
+        durability.times.repair_measured && durability.times.scrub_measured ? 1 : 0);
+}
+
 void GridMetrics::update_node(const NodeStatus& node) {
   const metrics::Labels labels = {{"node", node.name}, {"zone", node.zone}};
   const auto set = [&](std::string_view name, std::string_view help, std::uint64_t value) {
@@ -111,6 +145,9 @@ Task<std::string> exposition(const Sources& sources, metrics::Registry& registry
   if (samples.front().taken) {
     if (const auto status = status_of(sources, samples, kExaminedRepairs)) {
       metrics.update(*status);
+      const heal::HealStatus* const heal = heal_of(samples);
+      if (heal != nullptr) metrics.update(*heal);
+      metrics.update(durability_of(sources, *status, heal));
       complete = true;
     }
   }

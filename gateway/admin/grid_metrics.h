@@ -17,6 +17,8 @@ class GridMetrics {
 
   void update(const std::vector<WorkerSample>& samples);
   void update(const GridStatus& status);
+  void update(const heal::HealStatus& heal);
+  void update(const Durability& durability);
 
  private:
   void update_node(const NodeStatus& node);

@@ -39,9 +39,9 @@ struct World {
         catalog(*catalog::Catalog::open(home,
                                         kv::open_memory(std::make_shared<kv::MemoryImage>(), {}))),
         keys(*object::KeyRing::parse(object::KeyRing::generate({}))),
-        membership(home, *catalog, board, {k42, {1, 2}}),
+        membership(home, *catalog, board, grid, {k42, {1, 2}}),
         store(home, grid, *catalog, board, keys, {}) {
-    sources = {catalog.get(), &board, k42, {{&home, &grid, &store, nullptr}}};
+    sources = {catalog.get(), &board, k42, {}, {{&home, &grid, &store, nullptr}}};
     add_object_routes(routes, sources);
     add_layout_routes(routes, sources, membership, [] { return 1e6; });
   }
@@ -52,7 +52,7 @@ struct World {
       node.name = "agent-" + std::to_string(id);
       node.zone = "zone-" + std::to_string(id % 3);
       node.capacity_bytes = 1u << 30;
-      HYDRA_CO_CHECK_OK(co_await membership.join(std::move(node)));
+      HYDRA_CO_CHECK_OK(co_await membership.link(std::move(node)));
     }
     co_await sleep_for(loop, 5 * kSecond);
     catalog::Bucket wanted;
@@ -141,6 +141,12 @@ TEST(ObjectRoute, LostDamagedAndUnreachableShardsAreToldApart) {
     EXPECT_EQ(seen["extents"][0]["spare"], 0);
     EXPECT_EQ(state(checked, 2), "corrupt");
     EXPECT_EQ(checked["extents"][0]["spare"], -1);
+    const auto verified = [](const Json& object, int shard) {
+      return object["extents"][0]["shards"][shard]["verified"].is_string();
+    };
+    EXPECT_FALSE(verified(seen, 3));  // there was no scrub yet
+    EXPECT_TRUE(verified(checked, 3));
+    EXPECT_FALSE(verified(checked, 2));
     co_return Status();
   });
 }

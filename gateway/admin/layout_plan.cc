@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/assert.h"
 #include "erasure/layout.h"
 #include "placement/choose.h"
@@ -27,11 +29,29 @@ Result<placement::ClusterMap> changed(placement::ClusterMap map,
   return map;
 }
 
-// Where a shard goes that the ring says nothing of; kNoNode: there is no other node.
-NodeId LayoutPlan::anywhere_else(const catalog::Extent& extent, std::size_t index) const {
-  const auto found = placement::choose_substitute(ring_.roster(), extent.profile, extent.id.view(),
-                                                  extent.nodes, index, [](NodeId) { return true; });
-  return found ? *found : placement::kNoNode;
+// Where each shard belongs; where it is, when there is no better place.
+std::vector<NodeId> LayoutPlan::targets(const catalog::Extent& extent) const {
+  std::vector<NodeId> found = extent.nodes;
+  const auto row = ring_.nodes(extent.profile, placement::arc_of(extent.id.view()));
+  const bool placed = row.size() == extent.nodes.size();
+  std::vector<NodeId> open;  // of the row, and hold none of its shards
+  for (const NodeId node : row)
+    if (placed && !std::ranges::count(extent.nodes, node)) open.push_back(node);
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    const placement::Node* holder = ring_.roster().find(found[i]);
+    if (placed && std::ranges::count(row, found[i]) != 0) continue;
+    if (placed && !open.empty()) {
+      auto target = std::ranges::find(open, row[i]);
+      if (target == open.end()) target = open.begin();
+      found[i] = *target;
+      open.erase(target);
+    } else if (holder == nullptr || holder->share() <= 0) {
+      const auto other = placement::choose_substitute(
+          ring_.roster(), extent.profile, extent.id.view(), found, i, [](NodeId) { return true; });
+      if (other) found[i] = *other;
+    }
+  }
+  return found;
 }
 
 void LayoutPlan::move(NodeId from, NodeId to, std::uint64_t bytes) {
@@ -48,22 +68,19 @@ void LayoutPlan::add(const catalog::Extent& extent) {
   const auto layout = erasure::Layout::of(extent.profile, extent.length);
   HYDRA_ASSERT(layout.has_value());
   const std::uint64_t bytes = layout->shard_bytes();
-  const auto row = ring_.nodes(extent.profile, placement::arc_of(extent.id.view()));
-  const bool placed = row.size() == extent.nodes.size();
+  const std::vector<NodeId> wanted = targets(extent);
   bool moved = false;
   for (std::size_t i = 0; i < extent.nodes.size(); ++i) {
     const NodeId from = extent.nodes[i];
-    NodeId to = placed ? row[i] : from;
-    const placement::Node* holder = ring_.roster().find(from);
-    if (!placed && (holder == nullptr || holder->share() <= 0)) to = anywhere_else(extent, i);
+    const NodeId to = wanted[i];
     if (extent.lacks(i)) {
       rebuilt_bytes_ += bytes;
-      if (to != placement::kNoNode) nodes_[to].then_bytes += bytes;
+      nodes_[to].then_bytes += bytes;
       continue;
     }
     nodes_[from].now_bytes += bytes;
     nodes_[from].then_bytes += bytes;
-    if (to == from || to == placement::kNoNode) continue;
+    if (to == from) continue;
     move(from, to, bytes);
     moved = true;
   }

@@ -1,10 +1,11 @@
 // LayoutPlan: what a change of the roster would move, before anything moves. Compares where the
 // extents lie with where the ring that the change would make wants them. Pure; belongs to one loop.
 //
-// A shard moves when the new ring has another node at its position, or when its node is to be
-// emptied or removed. Extents in a profile that the ring has no table for lie where they could, and
-// only the latter moves them. Shards that are missing are rebuilt where they belong, moved or not,
-// and are counted by themselves.
+// A shard moves when its node is not in its arc's row of the new ring, as the healer has it
+// (gateway/heal/needs.h): to the node of the row at its position, or to another that holds none.
+// Extents in a profile that the ring has no table for lie where they could, and move only off nodes
+// that are to be emptied or removed. Shards that are missing are rebuilt where they belong, moved
+// or not, and are counted by themselves.
 #pragma once
 
 #include <cstdint>
@@ -58,7 +59,7 @@ class LayoutPlan {
 
  private:
   void move(NodeId from, NodeId to, std::uint64_t bytes);
-  NodeId anywhere_else(const catalog::Extent& extent, std::size_t index) const;
+  std::vector<NodeId> targets(const catalog::Extent& extent) const;
 
   const placement::Ring& ring_;
   std::uint64_t extents_ = 0;

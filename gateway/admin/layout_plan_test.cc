@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <numeric>
+#include <algorithm>
 
 #include "erasure/layout.h"
 
@@ -101,6 +101,22 @@ TEST(LayoutPlan, MissingShardsAreRebuiltNotMoved) {
   EXPECT_EQ(plan.rebuilt_bytes(), kShard);
   EXPECT_EQ(plan.nodes().at(extent.nodes[1]).now_bytes, 0u);
   EXPECT_EQ(plan.nodes().at(extent.nodes[1]).then_bytes, kShard);
+}
+
+TEST(LayoutPlan, ShardOnAnotherNodeOfItsRowStays) {
+  const auto ring = ring_of(roster(8));
+  auto extent = extent_on(ring, 1);
+  std::swap(extent.nodes[0], extent.nodes[5]);
+  LayoutPlan plan(ring);
+  plan.add(extent);
+  EXPECT_EQ(plan.moved_shards(), 0u);
+  // One that is outside of the row goes to the node of the row that holds none.
+  const NodeId free = extent.nodes[2];
+  for (NodeId id = 1; id <= 8; ++id)
+    if (!std::ranges::count(extent.nodes, id)) extent.nodes[2] = id;
+  plan.add(extent);
+  EXPECT_EQ(plan.moved_shards(), 1u);
+  EXPECT_EQ(plan.nodes().at(free).in_bytes, kShard);
 }
 
 TEST(LayoutPlan, NarrowExtentOnlyLeavesNodesThatGo) {

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/encoding.h"
+#include "gateway/heal/walk.h"
 
 namespace hydra::admin {
 
@@ -80,8 +81,9 @@ class Survey {
   Deadline end_;
 };
 
+// `verified_ms`: those that are present were verified then; 0: not known.
 Json write_shards(const catalog::Extent& extent, const std::vector<ShardState>& states,
-                  const std::map<NodeId, catalog::NodeRow>& nodes) {
+                  const std::map<NodeId, catalog::NodeRow>& nodes, std::int64_t verified_ms) {
   Json shards = Json::array();
   for (std::size_t i = 0; i < states.size(); ++i) {
     const auto node = nodes.find(extent.nodes[i]);
@@ -91,7 +93,9 @@ Json write_shards(const catalog::Extent& extent, const std::vector<ShardState>& 
                       {"name", known ? Json(node->second.name) : Json()},
                       {"zone", known ? Json(node->second.zone) : Json()},
                       {"state", states[i].word},
-                      {"verified", nullptr},
+                      {"verified", verified_ms != 0 && states[i].word == "present"
+                                       ? Json(format_iso8601(verified_ms))
+                                       : Json()},
                       {"error", states[i].error.empty() ? Json() : Json(states[i].error)}});
   }
   return shards;
@@ -107,6 +111,7 @@ Json write_extent(const catalog::Extent& extent) {
 Task<Result<Json>> survey_extents(const Sources& sources, Loop& loop,
                                   std::span<const catalog::Extent> extents, bool verify) {
   HYDRA_CO_TRY(const auto rows, sources.catalog->nodes());
+  HYDRA_CO_TRY(const auto scrub, sources.catalog->walk(heal::kScrubWalk));
   std::map<NodeId, catalog::NodeRow> nodes;
   for (const auto& row : rows) nodes.emplace(row.id, row);
   std::vector<std::vector<ShardState>> states(extents.size());
@@ -118,7 +123,10 @@ Task<Result<Json>> survey_extents(const Sources& sources, Loop& loop,
     Json extent = write_extent(extents[i]);
     const auto present = std::ranges::count(states[i], "present", &ShardState::word);
     extent["spare"] = present - extents[i].profile.k;
-    extent["shards"] = write_shards(extents[i], states[i], nodes);
+    const auto scrubbed =
+        scrub ? heal::last_verified(*scrub, extents[i].id).value_or(0) : std::int64_t{0};
+    extent["shards"] =
+        write_shards(extents[i], states[i], nodes, verify ? loop.wall_ms() : scrubbed);
     list.push_back(std::move(extent));
   }
   co_return list;

@@ -12,7 +12,8 @@
 //
 // `state`: present, missing (the catalog says so, or the node does), unreachable, corrupt. `spare`:
 // how many of its shards may still be lost, counting only those that are present; negative when it
-// cannot be read now. `verified`: when it was last verified; null when that is not known. At most
+// cannot be read now. `verified`: since when the scrub has looked at it (now, with `verify`); null
+// when that is not known. At most
 // 1000 extents an answer, then `truncated` is true.
 #pragma once
 

@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <unordered_set>
+
+#include "gateway/heal/walk.h"
 
 namespace hydra::admin {
 
@@ -18,6 +21,8 @@ WorkerSample sample(const WorkerParts& parts) {
   sample.budget_bytes = parts.store->options().budget_bytes;
   sample.budget_free = parts.store->budget_free();
   sample.connections = parts.server->open_connections();
+  if (parts.healer != nullptr)
+    if (auto heal = parts.healer->status()) sample.heal = std::move(*heal);
   return sample;
 }
 
@@ -64,6 +69,22 @@ int shards_to_spare(const catalog::Extent& extent, const std::unordered_set<Node
   for (std::size_t i = 0; i < extent.nodes.size(); ++i)
     if ((extent.missing >> i & 1) != 0 || !well.contains(extent.nodes[i])) --spare;
   return spare;
+}
+
+// All nodes that are not well count as lost to the healer as well.
+bool counts_as_lost(const GridStatus& status, const heal::HealStatus& heal) {
+  return std::ranges::all_of(status.nodes, [&](const NodeStatus& node) {
+    const auto facts = heal.nodes.find(node.id);
+    return node.well() ||
+           (facts != heal.nodes.end() &&
+            (facts->second.fenced || facts->second.presence >= heal::Presence::kDown));
+  });
+}
+
+std::optional<int> walked_spare(const GridStatus& status, const heal::HealStatus* heal) {
+  if (heal == nullptr || !heal->settled || !heal->census || !counts_as_lost(status, *heal))
+    return std::nullopt;
+  return heal->census->smallest_spare.value_or(status.profile.m);
 }
 
 Result<RepairOutlook> look_at_repairs(catalog::Catalog& catalog, const GridStatus& status,
@@ -145,10 +166,34 @@ Result<GridStatus> status_of(const Sources& sources, const std::vector<WorkerSam
     node.placed = placed != nullptr && placed->share() > 0;
     status.nodes.push_back(std::move(node));
   }
-  HYDRA_TRY(const auto repairs, look_at_repairs(*sources.catalog, status, examined));
+  HYDRA_TRY(auto repairs, look_at_repairs(*sources.catalog, status, examined));
+  repairs.walked = walked_spare(status, heal_of(samples));
   measure_capacity(status);
   assess(status, repairs);
   return status;
+}
+
+const heal::HealStatus* heal_of(const std::vector<WorkerSample>& samples) {
+  for (const auto& sample : samples)
+    if (sample.heal) return &*sample.heal;
+  return nullptr;
+}
+
+Durability durability_of(const Sources& sources, const GridStatus& status,
+                         const heal::HealStatus* heal) {
+  TimeFacts times = sources.times;
+  for (const auto& node : status.nodes)  // each shard stands for k of its kind
+    times.node_bytes =
+        std::max(times.node_bytes, node.load.used_bytes * std::uint64_t{sources.profile.k});
+  if (heal != nullptr) times.measured_rate = heal->usual_bytes_per_second;
+  // A pass that was quicker than its period does not make the next one come sooner.
+  if (const auto scrub = sources.catalog->walk(heal::kScrubWalk);
+      scrub && *scrub && (*scrub)->last_finished_ms > 0)
+    times.measured_scrub_seconds =
+        std::max(static_cast<double>((*scrub)->last_finished_ms - (*scrub)->last_started_ms) / 1000,
+                 times.configured_scrub_seconds);
+  const std::array profiles = {sources.profile, erasure::Profile{1, sources.profile.m}};
+  return durability_of(profiles, FailureRates(), times_of(times));
 }
 
 }  // namespace hydra::admin

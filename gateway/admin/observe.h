@@ -10,8 +10,10 @@
 #include <vector>
 
 #include "base/runtime/sync.h"
+#include "gateway/admin/durability.h"
 #include "gateway/admin/status.h"
 #include "gateway/catalog/catalog.h"
+#include "gateway/heal/healer.h"
 #include "gateway/http/connection.h"
 #include "gateway/object/object_store.h"
 #include "gateway/object/placement_view.h"
@@ -23,6 +25,7 @@ struct WorkerParts {
   agent::Grid* grid = nullptr;
   const object::ObjectStore* store = nullptr;
   const http::Server* server = nullptr;
+  heal::Healer* healer = nullptr;  // on its loop; the others have none
 };
 
 // What is looked at. All of it outlives its users; `workers` is complete before the first look.
@@ -30,6 +33,7 @@ struct Sources {
   catalog::Catalog* catalog = nullptr;
   const object::PlacementBoard* board = nullptr;
   erasure::Profile profile{};
+  TimeFacts times;  // those that are configured
   std::vector<WorkerParts> workers;
 };
 
@@ -41,6 +45,7 @@ struct WorkerSample {
   std::size_t budget_bytes = 0;
   std::size_t budget_free = 0;
   std::size_t connections = 0;
+  std::optional<heal::HealStatus> heal;
 };
 
 // Asks all workers; those that did not answer by the deadline stay untaken. `home` is the caller's
@@ -56,5 +61,12 @@ std::optional<std::string> why_not_ready(const Sources& sources,
 // are looked at one by one. Errors of the catalog.
 Result<GridStatus> status_of(const Sources& sources, const std::vector<WorkerSample>& samples,
                              std::size_t examined);
+
+// What is known of healing, from the worker that has the healer.
+const heal::HealStatus* heal_of(const std::vector<WorkerSample>& samples);
+
+// What the model says of the grid, with the times that it was seen to take.
+Durability durability_of(const Sources& sources, const GridStatus& status,
+                         const heal::HealStatus* heal);
 
 }  // namespace hydra::admin

@@ -30,6 +30,7 @@ std::string counted(std::uint64_t count, std::string_view one, std::string_view 
 // outside the repair queue are complete; what they hold on nodes that are away now is not known, so
 // each of those counts.
 int nodes_may_fail(const GridStatus& status, const RepairOutlook& repairs, int away) {
+  if (repairs.walked) return *repairs.walked;
   int spare = status.profile.m;
   if (status.totals.extents > status.totals.repairs) spare -= away;
   if (repairs.worst_now) spare = std::min(spare, *repairs.worst_now);

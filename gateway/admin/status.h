@@ -91,6 +91,9 @@ struct RepairOutlook {
   // The fewest shards that an examined one may still lose, with the nodes that are away now;
   // negative: it cannot be read until one is back.
   std::optional<int> worst_now;
+  // The fewest over all extents, by a walk that counted all nodes that are away now as lost. What
+  // has been healed since makes it better, so it is the least.
+  std::optional<int> walked;
   // The queue is longer: the fewest shards that the others may lose if all nodes were there.
   std::optional<int> rest_spare;
 };

@@ -39,6 +39,7 @@ Json write_node(const NodeStatus& node) {
           {"latency_p95_us", node.latency_p95_us},
           {"shards", node.load.shards},
           {"syncs", node.load.syncs},
+          {"sync_us", node.load.sync_us},
           {"bytes_written", node.load.bytes_written},
           {"errors", node.load.errors},
           {"reputation", write_score(node.score)}};
@@ -112,6 +113,7 @@ NodeStatus read_node(const Json& from) {
   read(from, "latency_p95_us", node.latency_p95_us);
   read(from, "shards", node.load.shards);
   read(from, "syncs", node.load.syncs);
+  read(from, "sync_us", node.load.sync_us);
   read(from, "bytes_written", node.load.bytes_written);
   read(from, "errors", node.load.errors);
   if (const auto found = from.find("reputation"); found != from.end())

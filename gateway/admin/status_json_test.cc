@@ -32,7 +32,14 @@ GridStatus example() {
   node.heartbeat_age_ms = 3500;
   node.latency_p50_us = 250;
   node.latency_p95_us = 1900;
-  node.load = {400, 600, 12, 13, 14, 15, true};
+  node.load = {.used_bytes = 400,
+               .free_bytes = 600,
+               .shards = 12,
+               .syncs = 13,
+               .bytes_written = 14,
+               .errors = 15,
+               .sync_us = 16,
+               .fenced = true};
   node.weight = 0.5;
   node.score = {0.1, 0.2, 0.3, 0.4, 0.5, true, true};
   status.nodes = {node, NodeStatus{.id = 4, .name = "agent-4"}};

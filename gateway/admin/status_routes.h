@@ -1,4 +1,5 @@
-// GET /v1/status: the verdict, the nodes, capacity and totals, as status_json.h writes them.
+// GET /v1/status: the verdict, the nodes, capacity and totals, as status_json.h writes them, with
+// "heal" (heal_json.h; null while it is not known) and "durability" (durability_json.h).
 #pragma once
 
 #include "gateway/admin/observe.h"

@@ -99,6 +99,17 @@ TEST(Verdict, AnExtentWithoutSparesIsAtRiskWithAllNodesThere) {
   EXPECT_EQ(status.verdict, Verdict::kAtRisk);
 }
 
+TEST(Verdict, WhatWasHealedElsewhereMayBeLostAgain) {
+  // A node is away for good, but a walk found all of its shards rebuilt on others.
+  GridStatus status = grid(8);
+  status.nodes[0].state = NodeState::kDown;
+  status = assessed(std::move(status), {.walked = 2});
+  EXPECT_EQ(status.verdict, Verdict::kDegraded);
+  EXPECT_EQ(status.nodes_may_fail, 2);
+  status = assessed(std::move(status), {.walked = 0});
+  EXPECT_EQ(status.verdict, Verdict::kAtRisk);
+}
+
 TEST(Verdict, ExtentsThatWereNotExaminedCountWithTheNodesThatAreAway) {
   GridStatus status = with_down(1);
   status.totals.repairs = 100;  // all of them, so that each could have been examined

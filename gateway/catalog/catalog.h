@@ -105,6 +105,10 @@ struct UploadPage {
   bool truncated = false;
   std::string next_key_marker, next_upload_id_marker;
 };
+struct OldUploads {
+  std::vector<Upload> uploads;
+  std::optional<Upload> next;  // what to go on after; none at the end
+};
 struct PartPage {
   std::vector<Part> parts;  // without slices
   bool truncated = false;
@@ -165,6 +169,9 @@ struct DeleteResult {
   bool delete_marker = false;  // one was made, or the named version was one
 };
 
+constexpr std::size_t kMaxFreshClaims = 1024;
+constexpr std::int64_t kClaimMemoryMs = 3600 * 1000;  // after it expired, to tell why it is refused
+
 class Catalog {
  public:
   // Opens the catalog in `store` (creating the cluster id on first use). The writer runs on a
@@ -206,10 +213,15 @@ class Catalog {
   virtual Result<Upload> upload(BucketId bucket, std::string_view key,
                                 std::string_view upload_id) = 0;  // kNoSuchUpload
   virtual Result<UploadPage> uploads(BucketId bucket, const UploadListRequest& request) = 0;
+  // Of all buckets, those that began before then. `limit` bounds the uploads looked at.
+  virtual Result<OldUploads> old_uploads(std::int64_t initiated_before_ms, std::size_t limit,
+                                         std::optional<Upload> after = {}) = 0;
   virtual Result<PartPage> parts(std::string_view upload_id, std::uint32_t after,
                                  std::size_t limit) = 0;
   virtual Result<Extent> extent(const ExtentId& id) = 0;
   virtual Result<std::vector<NodeRow>> nodes() = 0;
+  // std::nullopt: there is no such token, or it is long past.
+  virtual Result<std::optional<ClaimRow>> claim(const agent::ClaimId& id) = 0;
   // The newest ring's epoch and encoded bytes (placement/ring_format.h), or nullopt.
   virtual Result<std::optional<std::pair<std::uint64_t, std::string>>> ring() = 0;
   // Live extents in the order of their ids; dead ones are skipped. `limit` bounds the work too.
@@ -242,7 +254,7 @@ class Catalog {
 
   // Writes: on the caller's loop; durable when they return, and in the journal, except for what the
   // grid itself changes in its membership (journal_sink.h). kUnavailable: the journal could not
-  // take it, nothing was done. kTimeout: it is done, but the journal has not taken it yet. kNoSpace
+  // take it, nothing was done. kInternal: it is done, but the journal has not taken it yet. kNoSpace
   // when the device of the catalog is full. Creating one's own bucket again returns it unchanged;
   // another's: kBucketAlreadyExists.
   virtual Task<Result<Bucket>> create_bucket(Loop& loop, Bucket bucket) = 0;
@@ -274,6 +286,13 @@ class Catalog {
   // Gives a joining node its number, or finds it by identity and updates what it says of itself.
   // kUnauthenticated when it was removed, kConflict when it had another role.
   virtual Task<Result<NodeRow>> register_node(Loop& loop, NodeRow node) = 0;
+  // Keeps a new claim token, and forgets those that are long past. kSlowDown when more than
+  // kMaxFreshClaims have not expired yet, used ones counted.
+  virtual Task<Status> put_claim(Loop& loop, ClaimRow claim) = 0;
+  // Spends the token and registers the node, in one commit. kUnauthenticated when the token is
+  // unknown, used by another node, or past its time.
+  virtual Task<Result<NodeRow>> claim_node(Loop& loop, agent::ClaimId id, Sha256 hash,
+                                           NodeRow node) = 0;
   // What an operator says of a node. kNotFound, kInvalidArgument (a weight out of range, a zone too
   // long), kConflict when it was removed. Removing it twice does no harm.
   virtual Task<Result<NodeRow>> set_node(Loop& loop, NodeId node, NodeChange change) = 0;

@@ -1,5 +1,6 @@
 // Recounts a whole catalog from its rows and compares that with everything it keeps counted:
-// references, live bytes, queues, totals. For tests.
+// references, live bytes, queues, totals. For tests, and for
+// a catalog that was recovered.
 #pragma once
 
 #include <string>

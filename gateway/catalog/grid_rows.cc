@@ -1,4 +1,4 @@
-// Rows of the grid: nodes, ring, totals.
+// Rows of the grid: nodes and the tokens they join with, ring, totals.
 
 #include "gateway/catalog/keys_format.h"
 #include "gateway/catalog/lookups.h"
@@ -46,6 +46,66 @@ Result<NodeRow> insert_node(Ledger& ledger, NodeRow node) {
   std::string after = encode(known);
   if (after != before) ledger.change().put(node_key(id), std::move(after));
   return known;
+}
+
+// Every claim row, in the order of their keys.
+template <typename Visit>
+Status each_claim(kv::Cursor& cursor, Visit visit) {
+  HYDRA_TRY(bool more, cursor.seek(as_bytes(table_key(Table::kClaims))));
+  while (more) {
+    const auto id = parse_claim_key(cursor.key());
+    if (!id) break;
+    HYDRA_TRY(const ClaimRow row, decode_claim(*id, cursor.value()));
+    visit(row);
+    HYDRA_TRY(more, cursor.next());
+  }
+  return {};
+}
+
+// A node that has its link needs its token no more.
+Status end_claims_of(Ledger& ledger, const NodeIdentity& identity) {
+  std::vector<ClaimRow> ended;
+  HYDRA_CHECK_OK(each_claim(*ledger.change().cursor(), [&](const ClaimRow& row) {
+    if (row.used_ms != 0 && row.used_by == identity) ended.push_back(row);
+  }));
+  for (ClaimRow& row : ended) {
+    row.used_by = {};
+    ledger.change().put(claim_key(row.id), encode(row));
+  }
+  return {};
+}
+
+Status insert_claim(Ledger& ledger, const ClaimRow& claim) {
+  std::size_t fresh = 0;
+  std::vector<agent::ClaimId> past;
+  HYDRA_CHECK_OK(each_claim(*ledger.change().cursor(), [&](const ClaimRow& row) {
+    if (row.expires_ms > ledger.now_ms()) ++fresh;
+    if (row.expires_ms + kClaimMemoryMs < ledger.now_ms()) past.push_back(row.id);
+  }));
+  if (fresh >= kMaxFreshClaims)
+    return fail(Code::kSlowDown,
+                "too many claim tokens were made lately; they are valid for a few "
+                "minutes only, so try again then");
+  for (const auto& id : past) ledger.change().erase(claim_key(id));
+  ledger.change().put(claim_key(claim.id), encode(claim));
+  return {};
+}
+
+Result<NodeRow> spend_claim(Ledger& ledger, const agent::ClaimId& id, const Sha256& hash,
+                            NodeRow node) {
+  HYDRA_TRY(const auto row, ledger.change().get(claim_key(id)));
+  const auto refuse = [](const char* why) { return fail(Code::kUnauthenticated, why); };
+  if (!row) return refuse("this grid does not know this token");
+  HYDRA_TRY(ClaimRow claim, decode_claim(id, *row));
+  if (!equal_constant_time(claim.hash, hash)) return refuse("this grid does not know this token");
+  if (claim.used_ms != 0 && claim.used_by != node.identity)
+    return refuse("this token has been used; each is good for one node");
+  if (claim.expires_ms <= ledger.now_ms())
+    return refuse("this token has expired; hydractl node token makes a new one");
+  claim.used_ms = ledger.now_ms();
+  claim.used_by = node.identity;
+  ledger.change().put(claim_key(id), encode(claim));
+  return insert_node(ledger, std::move(node));
 }
 
 Result<NodeRow> change_node(Ledger& ledger, NodeId id, const NodeChange& change) {
@@ -128,15 +188,37 @@ Result<Catalog::Totals> StoreCatalog::totals() {
 Task<Result<NodeRow>> StoreCatalog::register_node(Loop& loop, NodeRow node) {
   return write_internal(loop, loop.wall_ms(),
                         [node = std::move(node)](Ledger& ledger) -> Result<NodeRow> {
+                          HYDRA_CHECK_OK(end_claims_of(ledger, node.identity));
                           return insert_node(ledger, node);
                         });
 }
 
+Result<std::optional<ClaimRow>> StoreCatalog::claim(const agent::ClaimId& id) {
+  HYDRA_TRY(const auto snapshot, store_->snapshot());
+  HYDRA_TRY(const auto row, snapshot->get(as_bytes(claim_key(id))));
+  if (!row) return std::optional<ClaimRow>();
+  HYDRA_TRY(const ClaimRow claim, decode_claim(id, *row));
+  return std::optional<ClaimRow>(claim);
+}
+
+Task<Status> StoreCatalog::put_claim(Loop& loop, ClaimRow claim) {
+  return write_internal(loop, loop.wall_ms(),
+                        [claim](Ledger& ledger) { return insert_claim(ledger, claim); });
+}
+
+Task<Result<NodeRow>> StoreCatalog::claim_node(Loop& loop, agent::ClaimId id, Sha256 hash,
+                                               NodeRow node) {
+  return write_internal(loop, loop.wall_ms(),
+                        [id, hash, node = std::move(node)](Ledger& ledger) -> Result<NodeRow> {
+                          return spend_claim(ledger, id, hash, node);
+                        });
+}
+
 Task<Result<NodeRow>> StoreCatalog::set_node(Loop& loop, NodeId node, NodeChange change) {
-  return write(loop, loop.wall_ms(),
-               [node, change = std::move(change)](Ledger& ledger) -> Result<NodeRow> {
-                 return change_node(ledger, node, change);
-               });
+  return write_internal(loop, loop.wall_ms(),
+                        [node, change = std::move(change)](Ledger& ledger) -> Result<NodeRow> {
+                          return change_node(ledger, node, change);
+                        });
 }
 
 Task<Status> StoreCatalog::put_ring(Loop& loop, std::uint64_t epoch, std::string encoded) {

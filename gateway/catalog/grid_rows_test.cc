@@ -73,6 +73,90 @@ TEST_P(GridRowsTest, OperatorsChangeNodesAndRemoveThemForGood) {
             Code::kUnauthenticated);
 }
 
+class ClaimsTest : public GridRowsTest {
+ protected:
+  static constexpr std::int64_t kMinute = 60'000;
+  ClaimRow make(int number) {
+    ClaimRow claim;
+    const std::string name = std::to_string(number);
+    std::memcpy(claim.id.data(), name.data(), std::min(name.size(), claim.id.size()));
+    claim.hash = sha256(as_bytes(name));
+    claim.created_ms = catalog_.loop().wall_ms();
+    claim.expires_ms = claim.created_ms + 15 * kMinute;
+    return claim;
+  }
+  Status put(const ClaimRow& claim) {
+    return catalog_.wait([&](Loop& loop) { return catalog_->put_claim(loop, claim); });
+  }
+  Result<NodeRow> use(const ClaimRow& claim, const NodeRow& node) {
+    return catalog_.wait(
+        [&](Loop& loop) { return catalog_->claim_node(loop, claim.id, claim.hash, node); });
+  }
+  void pass(std::int64_t ms) {
+    catalog_.wait([ms](Loop& loop) { return rest(loop, ms); });
+  }
+  static Task<void> rest(Loop& loop, std::int64_t ms) {
+    co_await sleep_for(loop, ms * kMillisecond);
+  }
+  NodeRow node(std::string name) {
+    return {.identity = catalog_.new_id<NodeIdentity>(), .name = std::move(name)};
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Stores, ClaimsTest, testing::ValuesIn(kv::kBackends), kv::backend_name);
+
+TEST_P(ClaimsTest, ATokenMakesOneNode) {
+  const ClaimRow claim = make(1);
+  ASSERT_TRUE(put(claim));
+  const NodeRow first = node("first"), second = node("second");
+  EXPECT_EQ(use(claim, first)->id, 1u);
+  catalog_.reopen();
+  EXPECT_EQ(use(claim, first)->id, 1u);  // the answer was lost
+  const auto other = use(claim, second);
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().code, Code::kUnauthenticated);
+  EXPECT_THAT(other.error().message, testing::HasSubstr("has been used"));
+  EXPECT_THAT(*catalog_->nodes(), SizeIs(1));
+
+  join(first);  // its first link ends that
+  EXPECT_EQ(code_of(use(claim, first)), Code::kUnauthenticated);
+}
+
+TEST_P(ClaimsTest, OfTwoRacersForATokenOneJoins) {
+  const ClaimRow claim = make(1);
+  ASSERT_TRUE(put(claim));
+  std::vector<Task<Result<NodeRow>>> racers;
+  for (const char* name : {"a", "b", "c"})
+    racers.push_back(catalog_->claim_node(catalog_.loop(), claim.id, claim.hash, node(name)));
+  const auto results = catalog_.wait_all(std::move(racers));
+  EXPECT_EQ(std::ranges::count_if(results, [](const auto& r) { return r.has_value(); }), 1);
+  EXPECT_THAT(*catalog_->nodes(), SizeIs(1));
+}
+
+TEST_P(ClaimsTest, WrongAndExpiredTokensMakeNone) {
+  ClaimRow claim = make(1);
+  EXPECT_EQ(code_of(use(claim, node("n"))), Code::kUnauthenticated);
+  ASSERT_TRUE(put(claim));
+  ClaimRow guessed = claim;
+  guessed.hash[0] ^= std::byte{1};
+  EXPECT_EQ(code_of(use(guessed, node("n"))), Code::kUnauthenticated);
+  pass(15 * kMinute);
+  const auto late = use(claim, node("n"));
+  ASSERT_FALSE(late);
+  EXPECT_THAT(late.error().message, testing::HasSubstr("has expired"));
+  EXPECT_THAT(*catalog_->nodes(), SizeIs(0));
+  ASSERT_TRUE(*catalog_->claim(claim.id));  // so that it can be told
+  pass(kClaimMemoryMs + 1);
+  ASSERT_TRUE(put(make(2)));
+  EXPECT_FALSE(*catalog_->claim(claim.id));
+}
+
+TEST_P(ClaimsTest, OnlySoManyAreMadeAtATime) {
+  for (int i = 0; i < static_cast<int>(kMaxFreshClaims); ++i) ASSERT_TRUE(put(make(i)));
+  EXPECT_EQ(code_of(put(make(5000))), Code::kSlowDown);
+  pass(15 * kMinute);
+  EXPECT_TRUE(put(make(5000)));
+}
+
 TEST_P(GridRowsTest, RingsAreReplacedByCompareAndSwap) {
   EXPECT_EQ(*catalog_->ring(), std::nullopt);
   EXPECT_EQ(code_of(put_ring(2, "two")), Code::kConflict);

@@ -213,6 +213,9 @@ std::string node_key(NodeId node) { return KeyWriter(Table::kNodes, 4).number(no
 std::string node_identity_key(const NodeIdentity& identity) {
   return KeyWriter(Table::kNodeIdentities, 16).id(identity).take();
 }
+std::string claim_key(const agent::ClaimId& id) {
+  return KeyWriter(Table::kClaims, 16).raw(as_text(id)).take();
+}
 std::string ring_key(std::uint64_t epoch) {
   return KeyWriter(Table::kRings, 8).number(epoch).take();
 }
@@ -304,6 +307,13 @@ std::optional<NodeId> parse_node_key(ByteView key) {
   KeyReader reader(Table::kNodes, key);
   const auto id = reader.number<NodeId>();
   if (!reader.done()) return std::nullopt;
+  return id;
+}
+std::optional<agent::ClaimId> parse_claim_key(ByteView key) {
+  agent::ClaimId id;
+  if (key.size() != 1 + id.size() || key[0] != static_cast<std::byte>(Table::kClaims))
+    return std::nullopt;
+  std::memcpy(id.data(), key.data() + 1, id.size());
   return id;
 }
 std::optional<std::uint64_t> parse_ring_key(ByteView key) {

@@ -37,6 +37,7 @@ enum class Table : std::uint8_t {
   kAliases = 0x45,          // stored_as
   kNodes = 0x50,            // node number
   kNodeIdentities = 0x51,   // identity
+  kClaims = 0x52,           // claim id
   kRings = 0x60,            // epoch
   kLeases = 0x61,           // name
   kWalks = 0x62,            // name
@@ -74,6 +75,7 @@ std::string stray_key(const Stray& stray);
 std::string alias_key(const ExtentId& stored_as);
 std::string node_key(NodeId node);
 std::string node_identity_key(const NodeIdentity& identity);
+std::string claim_key(const agent::ClaimId& id);
 std::string ring_key(std::uint64_t epoch);
 std::string lease_key(std::string_view name);
 std::string walk_key(std::string_view name);
@@ -106,6 +108,7 @@ std::optional<DeadName> parse_dead_key(ByteView key);
 std::optional<Stray> parse_stray_key(ByteView key);
 std::optional<ExtentId> parse_extent_key(ByteView key);
 std::optional<NodeId> parse_node_key(ByteView key);
+std::optional<agent::ClaimId> parse_claim_key(ByteView key);
 std::optional<std::uint64_t> parse_ring_key(ByteView key);      // the epoch
 std::optional<std::uint64_t> parse_outbox_key(ByteView key);    // the sequence
 std::optional<std::uint64_t> parse_snapshot_key(ByteView key);  // the sequence

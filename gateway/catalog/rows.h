@@ -14,6 +14,7 @@
 #include "base/ids.h"
 #include "erasure/profile.h"
 #include "nodeagent/protocol/node.h"
+#include "nodeagent/protocol/secrets.h"
 
 namespace hydra::catalog {
 
@@ -169,6 +170,18 @@ struct NodeRow {
 
   // It holds shards that count.
   bool stores() const { return !removed && role == agent::NodeRole::kStorage; }
+};
+
+// A claim token that was made: what tells a right one, never the token itself.
+struct ClaimRow {
+  agent::ClaimId id{};
+  Sha256 hash{};
+  std::int64_t created_ms = 0;
+  std::int64_t expires_ms = 0;
+  std::int64_t used_ms = 0;  // 0: not yet
+  // Who has used it, and may repeat that until its first link: an answer may have been lost. All
+  // zeros: nobody.
+  NodeIdentity used_by;
 };
 
 // What an operator changes of a node; absent: as it is.

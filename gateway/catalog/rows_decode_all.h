@@ -27,6 +27,8 @@ inline void decode_all(ByteView bytes) {
   (void)decode_node_number(bytes);
   (void)decode_lease(bytes);
   (void)decode_walk(bytes);
+  (void)decode_claim({}, bytes);
+  (void)parse_claim_key(bytes);
   (void)decode_extent_id(bytes);
   (void)parse_bucket_key(bytes);
   (void)parse_version_key(bytes);

@@ -1,6 +1,7 @@
 #include "gateway/catalog/rows_format.h"
 
 #include <bit>
+#include <cstring>
 
 #include "gateway/catalog/row_bytes.h"
 
@@ -544,6 +545,30 @@ Result<SnapshotRow> decode_snapshot(std::uint64_t sequence, ByteView row) {
   HYDRA_CHECK_OK(check_end(in, "snapshot"));
   snapshot.slice = slices.front();
   return snapshot;
+}
+
+std::string encode(const ClaimRow& row) {
+  RowWriter out(kRowVersion, 73);
+  out.raw(row.hash);
+  out.time(row.created_ms);
+  out.time(row.expires_ms);
+  out.time(row.used_ms);
+  out.raw(row.used_by.view());
+  return out.take();
+}
+Result<ClaimRow> decode_claim(const agent::ClaimId& id, ByteView row) {
+  RowReader in(row);
+  HYDRA_CHECK_OK(check_version(in));
+  ClaimRow claim;
+  claim.id = id;
+  const ByteView hash = in.raw(claim.hash.size());
+  if (!hash.empty()) std::memcpy(claim.hash.data(), hash.data(), hash.size());
+  claim.created_ms = in.time();
+  claim.expires_ms = in.time();
+  claim.used_ms = in.time();
+  claim.used_by = in.id<NodeIdentity>();
+  HYDRA_CHECK_OK(check_end(in, "claim"));
+  return claim;
 }
 
 std::string encode_name(std::string_view name) {

@@ -153,6 +153,20 @@ RC_GTEST_PROP(RowsFormat, BodiesBucketsAndNodesRoundTrip, ()) {
   RC_ASSERT(node_again->role == node.role);
 }
 
+RC_GTEST_PROP(RowsFormat, ClaimsRoundTrip, ()) {
+  ClaimRow claim{.created_ms = *rc::gen::arbitrary<std::int64_t>(),
+                 .expires_ms = *rc::gen::arbitrary<std::int64_t>(),
+                 .used_ms = *rc::gen::arbitrary<std::int64_t>(),
+                 .used_by = any_id<NodeIdentity>()};
+  claim.id = any_id<ExtentId>().bytes;
+  for (std::byte& b : claim.hash) b = static_cast<std::byte>(*rc::gen::inRange(0, 256));
+  const auto again = decode_claim(claim.id, as_bytes(encode(claim)));
+  RC_ASSERT(again.has_value());
+  RC_ASSERT(again->hash == claim.hash);
+  RC_ASSERT(encode(*again) == encode(claim));
+  RC_ASSERT(parse_claim_key(as_bytes(claim_key(claim.id))) == claim.id);
+}
+
 TEST(RowsFormat, NodesOfTheFirstVersionAreStorageNodes) {
   std::string row = encode(NodeRow{.id = 1, .name = "n", .zone = "z", .draining = true});
   row[0] = 1;

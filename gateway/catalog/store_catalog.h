@@ -38,10 +38,13 @@ class StoreCatalog final : public Catalog {
                                        VersionVisitor& visitor) override;
   Result<Upload> upload(BucketId bucket, std::string_view key, std::string_view upload_id) override;
   Result<UploadPage> uploads(BucketId bucket, const UploadListRequest& request) override;
+  Result<OldUploads> old_uploads(std::int64_t initiated_before_ms, std::size_t limit,
+                                 std::optional<Upload> after) override;
   Result<PartPage> parts(std::string_view upload_id, std::uint32_t after,
                          std::size_t limit) override;
   Result<Extent> extent(const ExtentId& id) override;
   Result<std::vector<NodeRow>> nodes() override;
+  Result<std::optional<ClaimRow>> claim(const agent::ClaimId& id) override;
   Result<std::optional<std::pair<std::uint64_t, std::string>>> ring() override;
   Result<ExtentPage> walk_extents(std::optional<ExtentId> after, std::size_t limit) override;
   Result<std::vector<std::optional<Extent>>> owners(std::span<const ExtentId> stored_as) override;
@@ -74,6 +77,9 @@ class StoreCatalog final : public Catalog {
   Task<Status> abort_upload(Loop& loop, BucketId bucket, std::string key, std::string upload_id,
                             std::int64_t now_ms) override;
   Task<Result<NodeRow>> register_node(Loop& loop, NodeRow node) override;
+  Task<Status> put_claim(Loop& loop, ClaimRow claim) override;
+  Task<Result<NodeRow>> claim_node(Loop& loop, agent::ClaimId id, Sha256 hash,
+                                   NodeRow node) override;
   Task<Result<NodeRow>> set_node(Loop& loop, NodeId node, NodeChange change) override;
   Task<Status> put_ring(Loop& loop, std::uint64_t epoch, std::string encoded) override;
   Task<Status> update_extent(Loop& loop, Extent expected, Extent updated,

@@ -114,6 +114,32 @@ Status forget_old_completions(Ledger& ledger) {
   return {};
 }
 
+Result<OldUploads> StoreCatalog::old_uploads(std::int64_t initiated_before_ms, std::size_t limit,
+                                             std::optional<Upload> after) {
+  HYDRA_TRY(const auto snapshot, store_->snapshot());
+  const auto cursor = snapshot->cursor();
+  // No key lies between one and the same with a zero byte behind it.
+  const std::string from = after ? upload_key(after->bucket, after->key, after->upload_id) + '\0'
+                                 : table_key(Table::kUploads);
+  OldUploads out;
+  std::optional<Upload> last;
+  HYDRA_TRY(bool more, cursor->seek(as_bytes(from)));
+  for (std::size_t seen = 0; more; ++seen) {
+    const auto name = parse_upload_key(cursor->key());
+    if (!name) break;
+    if (seen == limit) {
+      out.next = std::move(last);
+      break;
+    }
+    HYDRA_TRY(Upload upload,
+              decode_upload(name->bucket, name->key, name->upload_id, cursor->value()));
+    last = upload;
+    if (upload.initiated_ms < initiated_before_ms) out.uploads.push_back(std::move(upload));
+    HYDRA_TRY(more, cursor->next());
+  }
+  return out;
+}
+
 Task<Status> StoreCatalog::create_upload(Loop& loop, Upload upload) {
   return write(loop, loop.wall_ms(), [upload = std::move(upload)](Ledger& ledger) -> Status {
     return insert_upload(ledger, upload);

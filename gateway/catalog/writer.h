@@ -38,7 +38,7 @@ class Writer {
   ~Writer();
 
   // Runs work(Change&) -> Result<T> on the writer thread and returns its result on `loop`, the
-  // caller's own, when it is durable. `work` must own what it uses. kTimeout: it is durable here,
+  // caller's own, when it is durable. `work` must own what it uses. kInternal: it is durable here,
   // but the journal has not taken it yet; it will.
   template <typename Work>
   Task<std::invoke_result_t<Work&, Change&>> run(Loop& loop, Work work,

@@ -45,6 +45,12 @@ Colour colour_of(Verdict verdict) {
 
 }  // namespace
 
+std::string may_fail_text(int nodes) {
+  return (nodes <= 0 ? "No more node"
+                     : counted(static_cast<std::uint64_t>(nodes), "more node", "more nodes")) +
+         " may fail without loss of data.";
+}
+
 std::string verdict_line(const GridStatus& status, bool colours) {
   std::string line =
       coloured(admin::verdict_name(status.verdict), colour_of(status.verdict), colours);
@@ -53,23 +59,17 @@ std::string verdict_line(const GridStatus& status, bool colours) {
   return line;
 }
 
-std::string report(const GridStatus& status, bool colours) {
+std::string report(const GridStatus& status, std::string_view repair, bool colours) {
   std::string out = verdict_line(status, colours) + "\n\n";
   out += status.nodes.empty() ? "No node has joined yet.\n" : table_of(status.nodes);
   out += "\n";
-  out += status.nodes_may_fail == 0 ? "No more node"
-                                    : counted(static_cast<std::uint64_t>(status.nodes_may_fail),
-                                              "more node", "more nodes");
-  out += " may fail without loss of data.\n";
+  out += may_fail_text(status.nodes_may_fail) + "\n";
   const auto& capacity = status.capacity;
   out += fmt::format("Capacity: {} raw, {} of objects at {}; {} stored, {} still fit.\n",
                      bytes_text(capacity.raw_bytes), bytes_text(capacity.usable_bytes),
                      status.profile.to_string(), bytes_text(capacity.stored_bytes),
                      bytes_text(capacity.available_bytes));
-  out += fmt::format("Repair: {} for repair, {} to be freed.\n",
-                     counted(status.totals.repairs, "extent waits", "extents wait"),
-                     counted(status.totals.dead_extents, "dead extent waits", "dead extents wait"));
-  return out;
+  return out + fmt::format("Repair: {}\n", repair);
 }
 
 }  // namespace hydra::ctl

@@ -1,5 +1,7 @@
 #include "gateway/admin/status_json.h"
 #include "gateway/ctl/commands.h"
+#include "gateway/ctl/durability_report.h"
+#include "gateway/ctl/heal_report.h"
 #include "gateway/ctl/report.h"
 
 namespace hydra::ctl {
@@ -9,10 +11,12 @@ namespace {
 Result<Exit> show_status(Session& session) {
   HYDRA_TRY(const Json answer, session.get("/v1/status"));
   HYDRA_TRY(const admin::GridStatus status, admin::read_status(answer));
+  HYDRA_TRY(const std::string repair, heal_line(answer["heal"]));
+  HYDRA_TRY(const std::string durability, durability_line(answer["durability"]));
   if (session.wants_json())
     session.print_json(answer);
   else
-    session.print(report(status, session.colours()));
+    session.print(report(status, repair, session.colours()) + durability);
   return exit_of(status.verdict);
 }
 

@@ -39,8 +39,9 @@ class Readers {
     Nanos took = 0;
     for (int i = 0; i < count; ++i) {
       const Nanos begun = loop_.now();
-      const auto fetch = std::make_shared<WindowFetch>(
-          loop_, grid, FetchTimes{10 * kSecond, 100 * kMillisecond}, false, extent_, 0, kBytes);
+      const auto fetch =
+          std::make_shared<WindowFetch>(loop_, grid, FetchTimes{10 * kSecond, 100 * kMillisecond},
+                                        false, extent_, 0, kBytes, nullptr);
       fetch->start();
       const Status status = co_await fetch->wait();
       EXPECT_TRUE(status) << status.error().to_string();

@@ -14,6 +14,15 @@ std::string_view trim(std::string_view text) {
   if (first == std::string_view::npos) return {};
   return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
 }
+// HKDF-SHA256 (RFC 5869) without salt, one block.
+DataKey hkdf(const DataKey& key, std::string_view info) {
+  const Sha256 no_salt{};
+  Sha256 extracted = hmac_sha256(no_salt, key);
+  const DataKey derived = hmac_sha256(extracted, as_bytes(std::string(info) + '\x01'));
+  secure_clear(extracted);
+  return derived;
+}
+
 }  // namespace
 
 Result<KeyRing> KeyRing::parse(std::string_view text) {
@@ -59,6 +68,16 @@ std::string KeyRing::generate(const DataKey& key) {
 
 KeyRing::~KeyRing() {
   for (auto& [id, key] : keys_) secure_clear(key);
+}
+
+DataKey KeyRing::derive(std::string_view info) const {
+  return hkdf(keys_.begin()->second, info);
+}
+
+std::map<std::uint32_t, DataKey> KeyRing::derive_each(std::string_view info) const {
+  std::map<std::uint32_t, DataKey> derived;
+  for (const auto& [id, key] : keys_) derived.emplace(id, hkdf(key, info));
+  return derived;
 }
 
 const DataKey* KeyRing::find(std::uint32_t kek_id) const {

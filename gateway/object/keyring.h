@@ -35,6 +35,11 @@ class KeyRing {
   KeyRing& operator=(KeyRing&&) = default;
   ~KeyRing();
 
+  // A key for another use that is named by `info`: HKDF-SHA256 (RFC 5869, no salt) of the first
+  // KEK, the one with the lowest number. So that key must stay in the file for good.
+  DataKey derive(std::string_view info) const;
+  // For each KEK a key for another use that is named by `info`: HKDF-SHA256 (RFC 5869, no salt).
+  std::map<std::uint32_t, DataKey> derive_each(std::string_view info) const;
   std::uint32_t newest() const { return keys_.rbegin()->first; }
   const DataKey* find(std::uint32_t kek_id) const;
 

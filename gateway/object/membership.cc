@@ -1,5 +1,7 @@
 #include "gateway/object/membership.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <optional>
@@ -13,8 +15,10 @@ namespace {
 // Nodes that start together make one new epoch.
 constexpr Nanos kSettle = 150 * kMillisecond;
 constexpr Nanos kRetry = kSecond;
-// A capacity that moved by less than this does not make a new ring.
+// A capacity that moved by less than this does not make a new ring, nor, by less than the other, a
+// commit.
 constexpr double kCapacityStep = 0.05;
+constexpr double kToldStep = 0.01;
 
 bool same_for_placement(const placement::Node& a, const placement::Node& b) {
   const double larger = static_cast<double>(std::max(a.capacity_bytes, b.capacity_bytes));
@@ -24,6 +28,16 @@ bool same_for_placement(const placement::Node& a, const placement::Node& b) {
          step <= larger * kCapacityStep;
 }
 
+catalog::NodeRow row_of(agent::NodeDescription node) {
+  catalog::NodeRow row;
+  row.identity = node.identity;
+  row.name = std::move(node.name);
+  row.zone = std::move(node.zone);
+  row.capacity_bytes = node.capacity_bytes;
+  row.role = node.role;
+  return row;
+}
+
 bool same_for_placement(const placement::ClusterMap& a, const placement::ClusterMap& b) {
   return std::ranges::equal(a.nodes(), b.nodes(),
                             [](const auto& x, const auto& y) { return same_for_placement(x, y); });
@@ -31,8 +45,14 @@ bool same_for_placement(const placement::ClusterMap& a, const placement::Cluster
 }  // namespace
 
 Membership::Membership(Loop& loop, catalog::Catalog& catalog, PlacementBoard& board,
-                       std::vector<erasure::Profile> profiles)
-    : loop_(loop), catalog_(catalog), board_(board), profiles_(std::move(profiles)) {}
+                       agent::Grid& grid, std::vector<erasure::Profile> profiles,
+                       MembershipOptions options)
+    : loop_(loop),
+      catalog_(catalog),
+      board_(board),
+      grid_(grid),
+      profiles_(std::move(profiles)),
+      options_(options) {}
 
 Result<placement::ClusterMap> Membership::roster() {
   HYDRA_TRY(const auto rows, catalog_.nodes());
@@ -59,13 +79,16 @@ Status Membership::load() {
   return publish(std::move(map), std::move(ring));
 }
 
-Task<Result<NodeId>> Membership::join(agent::NodeDescription node) {
-  catalog::NodeRow row;
-  row.identity = node.identity;
-  row.name = node.name;
-  row.zone = node.zone;
-  row.capacity_bytes = node.capacity_bytes;
-  HYDRA_CO_TRY(row, co_await catalog_.register_node(loop_, std::move(row)));
+Task<Result<NodeId>> Membership::link(agent::NodeDescription node) {
+  HYDRA_CO_TRY(const auto row, co_await catalog_.register_node(loop_, row_of(std::move(node))));
+  HYDRA_CO_CHECK_OK(follow_roster());
+  co_return row.id;
+}
+
+Task<Result<NodeId>> Membership::claim(agent::ClaimId id, Sha256 hash,
+                                       agent::NodeDescription node) {
+  HYDRA_CO_TRY(const auto row,
+               co_await catalog_.claim_node(loop_, id, hash, row_of(std::move(node))));
   HYDRA_CO_CHECK_OK(follow_roster());
   co_return row.id;
 }
@@ -74,6 +97,93 @@ Task<Result<catalog::NodeRow>> Membership::change(NodeId node, catalog::NodeChan
   HYDRA_CO_TRY(auto row, co_await catalog_.set_node(loop_, node, std::move(change)));
   HYDRA_CO_CHECK_OK(follow_roster());
   co_return row;
+}
+
+agent::NodeState Membership::state_of(NodeId node) const {
+  for (const auto& view : grid_.nodes())
+    if (view.id == node) return view.state;
+  return agent::NodeState::kDown;
+}
+
+Task<Result<Holdings>> Membership::holdings(NodeId node) {
+  HYDRA_CO_TRY(const auto rows, catalog_.nodes());
+  std::unordered_set<NodeId> others;
+  for (const auto& row : rows)
+    if (row.id != node && row.stores() && state_of(row.id) == agent::NodeState::kHealthy)
+      others.insert(row.id);
+  co_return co_await holdings_of(loop_, catalog_, node, std::move(others));
+}
+
+Task<Result<catalog::NodeRow>> Membership::remove(NodeId node, bool lost) {
+  HYDRA_CO_TRY(const auto rows, catalog_.nodes());
+  const auto row = std::ranges::find(rows, node, &catalog::NodeRow::id);
+  if (row == rows.end()) co_return fail(Code::kNotFound, fmt::format("there is no node {}", node));
+  if (row->stores()) {
+    if (lost && state_of(node) != agent::NodeState::kDown)
+      co_return fail(Code::kConflict,
+                     fmt::format("node {} ({}) is not down: drain it instead", node, row->name));
+    HYDRA_CO_TRY(const Holdings holdings, co_await this->holdings(node));
+    if (!lost && holdings.extents > 0)
+      co_return fail(Code::kConflict,
+                     fmt::format("node {} ({}) still holds shards of {} extents: drain it first, "
+                                 "or say --lost if it will never come back",
+                                 node, row->name, holdings.extents));
+    if (holdings.dependent > 0)
+      co_return fail(Code::kConflict,
+                     fmt::format("{} extents cannot be read without node {} ({}) now: other nodes "
+                                 "must come back or be rebuilt first",
+                                 holdings.dependent, node, row->name));
+  }
+  log::warning("node {} ({}) is removed from the grid{}", node, row->name,
+               lost ? ", with all that it holds" : "");
+  auto removed = co_await change(node, {.remove = true});
+  if (removed && options_.on_removed) options_.on_removed(node);
+  co_return removed;
+}
+
+Task<void> Membership::watch(Membership* self) {
+  for (;;) {
+    co_await sleep_for(self->loop_, kWatchInterval);
+    if (const Status status = co_await self->watch_once(); !status)
+      log::warning("looking after the nodes: {}", status.error().message);
+  }
+}
+
+Task<Status> Membership::watch_once() {
+  HYDRA_CO_TRY(const auto rows, catalog_.nodes());
+  const auto views = grid_.nodes();
+  for (const auto& row : rows) {
+    if (row.removed) continue;
+    const auto view = std::ranges::find(views, row.id, &agent::NodeView::id);
+    if (view != views.end() && view->state == agent::NodeState::kHealthy)
+      HYDRA_CO_CHECK_OK(co_await follow_capacity(row, *view));
+    if (view == views.end() || view->state == agent::NodeState::kDown)
+      HYDRA_CO_CHECK_OK(co_await evict_if_due(row));
+    else
+      down_since_.erase(row.id);
+  }
+  co_return Status();
+}
+
+// A device may grow, or lose room to others, while its agent runs.
+Task<Status> Membership::follow_capacity(const catalog::NodeRow& row, const agent::NodeView& view) {
+  const auto known = static_cast<double>(row.capacity_bytes);
+  const auto told = static_cast<double>(view.load.capacity_bytes);
+  if (told <= 0 || std::abs(told - known) <= kToldStep * known) co_return Status();
+  agent::NodeDescription node = view.description;
+  node.capacity_bytes = view.load.capacity_bytes;
+  const auto linked = co_await link(std::move(node));
+  if (!linked) co_return fail(linked.error());
+  co_return Status();
+}
+
+Task<Status> Membership::evict_if_due(const catalog::NodeRow& row) {
+  const Nanos since = down_since_.try_emplace(row.id, loop_.now()).first->second;
+  if (options_.evict_after == 0 || loop_.now() - since < options_.evict_after) co_return Status();
+  const auto removed = co_await remove(row.id, true);
+  if (removed) down_since_.erase(row.id);
+  if (!removed && removed.error().code != Code::kConflict) co_return fail(removed.error());
+  co_return Status();
 }
 
 Status Membership::follow_roster() {

@@ -13,7 +13,9 @@ class MemoryGrid : public agent::Grid {
  public:
   struct Node {
     std::map<ShardId, std::string> shards;
-    std::set<ShardId> damaged;          // of these, as verify() finds
+    std::map<ShardId, erasure::Layout> layouts;
+    std::set<ShardId> damaged;          // what verify() and read() find broken
+    bool fenced = false;                // says so in its heartbeats
     bool up = true;                     // has a link
     bool refuses = false;               // every block fails with kNoSpace
     bool stalls = false;                // answers nothing until the deadline
@@ -32,7 +34,21 @@ class MemoryGrid : public agent::Grid {
   Node& node(NodeId id) { return nodes_.at(id); }
 
   bool usable(NodeId id) const override { return nodes_.at(id).up; }
-  std::vector<agent::NodeView> nodes() const override { return {}; }
+  std::vector<agent::NodeView> nodes() const override {
+    std::vector<agent::NodeView> views;
+    for (const auto& [id, node] : nodes_) {
+      agent::NodeView view;
+      view.id = id;
+      view.state = node.up ? agent::NodeState::kHealthy : agent::NodeState::kDown;
+      view.load.free_bytes = 1u << 30;
+      view.load.shards = node.shards.size();
+      view.load.fenced = node.fenced;
+      views.push_back(std::move(view));
+    }
+    return views;
+  }
+  // All nodes, to keep what they hold when this object goes.
+  std::map<NodeId, Node>& all() { return nodes_; }
   Nanos latency_p95(NodeId) const override { return 0; }
   bool ask_first(NodeId id) override { return usable(id) && reputation.ask_first(id, loop_.now()); }
   bool takes_new(NodeId id) override { return usable(id) && reputation.takes_new(id, loop_.now()); }
@@ -58,19 +74,27 @@ class MemoryGrid : public agent::Grid {
     if (!from.up) co_return fail(Code::kUnavailable, "down");
     const auto found = from.shards.find(shard);
     if (found == from.shards.end()) co_return fail(Code::kNotFound, "no such shard");
+    if (from.damaged.contains(shard)) co_return fail(Code::kCorrupt, "bitrot");
     co_return Buffer::copy_of(as_bytes(std::string_view(found->second).substr(offset, length)));
   }
   Task<Status> free(NodeId id, std::vector<ShardId> shards, Deadline) override {
-    for (const auto& shard : shards) nodes_.at(id).shards.erase(shard);
+    co_await yield(loop_);
+    if (!nodes_.at(id).up) co_return fail(Code::kUnavailable, "down");
+    for (const auto& shard : shards) {
+      nodes_.at(id).shards.erase(shard);
+      nodes_.at(id).damaged.erase(shard);
+    }
     co_return Status();
   }
   Task<Result<agent::ShardInfo>> info(NodeId id, ShardId shard, Deadline) override {
+    co_await yield(loop_);
     HYDRA_CO_CHECK_OK(find(id, shard));
-    co_return agent::ShardInfo{shard, {}, nodes_.at(id).shards.at(shard).size()};
+    const Node& node = nodes_.at(id);
+    co_return agent::ShardInfo{shard, node.layouts.at(shard), node.shards.at(shard).size()};
   }
-  Task<Status> verify(NodeId id, ShardId shard, Deadline) override {
-    HYDRA_CO_CHECK_OK(find(id, shard));
-    if (nodes_.at(id).damaged.contains(shard)) co_return fail(Code::kCorrupt, "damaged");
+  Task<Status> verify(NodeId id, ShardId shard, Deadline deadline) override {
+    HYDRA_CO_CHECK_OK(co_await info(id, shard, deadline));
+    if (nodes_.at(id).damaged.contains(shard)) co_return fail(Code::kCorrupt, "bitrot");
     co_return Status();
   }
   Task<Result<std::vector<agent::ShardInfo>>> list(NodeId, std::optional<ShardId>, std::size_t,
@@ -111,6 +135,8 @@ class MemoryGrid : public agent::Grid {
       if (!last) co_return Status();
       HYDRA_ASSERT(bytes_.size() == layout_.shard_bytes());
       to.shards[shard_] = std::move(bytes_);
+      to.layouts[shard_] = layout_;
+      to.damaged.erase(shard_);
       co_return Status();
     }
 

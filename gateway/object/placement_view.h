@@ -1,35 +1,11 @@
-// What a worker must know to place a new extent: the newest ring and roster, shared by all workers
-// of the process.
+// The names under which the pipeline knows placement/board.h.
 #pragma once
 
-#include <memory>
-#include <mutex>
-
-#include "placement/cluster_map.h"
-#include "placement/ring.h"
+#include "placement/board.h"
 
 namespace hydra::object {
 
-struct PlacementView {
-  placement::ClusterMap map;
-  placement::Ring ring;
-};
-
-// The newest view, or nullptr before the first node joined. Thread-safe.
-class PlacementBoard {
- public:
-  std::shared_ptr<const PlacementView> current() const {
-    std::lock_guard lock(mutex_);
-    return view_;
-  }
-  void publish(std::shared_ptr<const PlacementView> view) {
-    std::lock_guard lock(mutex_);
-    view_ = std::move(view);
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::shared_ptr<const PlacementView> view_;
-};
+using placement::PlacementBoard;
+using placement::PlacementView;
 
 }  // namespace hydra::object

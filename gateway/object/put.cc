@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/runtime/new_id.h"
 #include "gateway/object/object_store.h"
 #include "gateway/object/segment_format.h"
 #include "placement/choose.h"
@@ -153,23 +154,9 @@ class ExtentRun {
   Buffer spill_;
 };
 
-// A random id that begins with the time: ids made one after another are neighbours in every index,
-// so that a commit touches fewer pages (a third less CPU for a small PUT's commit).
-template <typename AnyId>
-AnyId new_id(Loop& loop) {
-  AnyId id;
-  loop.random(id.bytes);
-  std::array<std::byte, 8> time;
-  store_be(time.data(), static_cast<std::uint64_t>(loop.wall_ms()));
-  std::copy(time.begin() + 2, time.end(), id.bytes.begin());
-  return id;
-}
-
-// Refusals after which the catalog surely knows nothing of the body. kTimeout: it does, only the
-// journal does not yet.
-bool surely_not_committed(Code code) {
-  return code != Code::kIo && code != Code::kInternal && code != Code::kTimeout;
-}
+// Refusals after which the catalog surely knows nothing of the body. kInternal: perhaps it does,
+// only the journal does not yet.
+bool surely_not_committed(Code code) { return code != Code::kIo && code != Code::kInternal; }
 
 }  // namespace
 

@@ -69,8 +69,8 @@ Task<void> WindowFetch::read(std::shared_ptr<WindowFetch> self, std::size_t slot
     self->last_error_ =
         bytes ? Error{Code::kCorrupt, "a shard is shorter than its extent says"} : bytes.error();
     read.state = State::kFailed;
+    read.away = self->last_error_->code == Code::kUnavailable;
     const Code code = self->last_error_->code;
-    read.away = code == Code::kUnavailable;
     if (self->broken_ != nullptr && (code == Code::kNotFound || code == Code::kCorrupt))
       self->broken_->report(self->extent_.nodes[read.index], self->extent_.shard(read.index),
                             heal::Breakage::kLost);

@@ -33,7 +33,7 @@ class WindowFetch : public std::enable_shared_from_this<WindowFetch> {
   // damaged, are told to `broken`, which may be null.
   WindowFetch(Loop& loop, agent::Grid& grid, FetchTimes times, bool may_hedge,
               const catalog::Extent& extent, std::uint64_t offset, std::uint64_t length,
-              heal::BrokenShards* broken = nullptr);
+              heal::BrokenShards* broken);
 
   void start();
   // kUnavailable when fewer than k shards can be had, with the last node's error.

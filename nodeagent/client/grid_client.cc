@@ -98,6 +98,14 @@ NodeState GridClient::state_of(const NodeRecord& node) const {
   return age >= kSuspectAfter ? NodeState::kSuspect : NodeState::kHealthy;
 }
 
+void GridClient::expel(NodeId node) {
+  const auto found = nodes_.find(node);
+  if (found == nodes_.end()) return;
+  const auto record = found->second;  // the link's reader still looks at it
+  nodes_.erase(found);
+  if (const auto link = record->link) link->close("the node was removed from the grid");
+}
+
 bool GridClient::usable(NodeId id) const {
   const auto found = nodes_.find(id);
   return found != nodes_.end() && state_of(*found->second) == NodeState::kHealthy;

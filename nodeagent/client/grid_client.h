@@ -29,6 +29,9 @@ class GridClient : public Grid {
   // Takes over an authenticated link. It replaces an earlier link of the node, whose calls fail.
   void adopt(std::unique_ptr<Stream> stream, NodeId node, NodeDescription description);
 
+  // Cuts the node's link, if it has one, and forgets the node.
+  void expel(NodeId node);
+
   bool usable(NodeId node) const override;
   std::vector<NodeView> nodes() const override;
   Nanos latency_p95(NodeId node) const override;

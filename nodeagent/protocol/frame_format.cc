@@ -32,6 +32,10 @@ std::string_view frame_type_name(FrameType type) {
       return "CREDIT";
     case FrameType::kError:
       return "ERROR";
+    case FrameType::kJoin:
+      return "JOIN";
+    case FrameType::kJoined:
+      return "JOINED";
     case FrameType::kWrite:
       return "WRITE";
     case FrameType::kWriteResult:

@@ -18,7 +18,7 @@
 namespace hydra::agent {
 
 constexpr std::uint16_t kFrameMagic = 0x4748;  // the bytes "HG"
-constexpr std::uint8_t kProtocolVersion = 1;
+constexpr std::uint8_t kProtocolVersion = 2;
 constexpr std::size_t kFrameHeaderBytes = 32;
 constexpr std::uint32_t kMaxFieldsBytes = 0xffff;
 constexpr std::uint32_t kMaxPayloadBytes = 4u << 20;  // fields and bulk
@@ -32,6 +32,8 @@ enum class FrameType : std::uint8_t {
   kHeartbeat = 5,
   kCredit = 6,
   kError = 7,
+  kJoin = 8,
+  kJoined = 9,
   kWrite = 16,
   kWriteResult = 17,
   kAbandon = 18,

@@ -67,7 +67,7 @@ TEST(FrameFormat, DamagedFieldsAreNoticed) {
 
 TEST(FrameFormat, AnotherVersionIsUnsupported) {
   std::string frame = sample();
-  frame[offsetof(RawFrameHeader, version)] = 2;
+  frame[offsetof(RawFrameHeader, version)] = 1;
   reseal(frame);
   const auto header = decode_frame_header(header_of(frame));
   ASSERT_FALSE(header);
@@ -116,13 +116,13 @@ TEST(FrameFormat, TheDocumentedExampleIsWhatWeWrite) {
   const std::string frame = encode_frame(
       {.type = FrameType::kRead, .request_id = 42, .deadline_ms = 2000}, encode(range));
   EXPECT_EQ(hex_encode(frame),
-            "484701140000"
+            "484702140000"
             "1d00"
             "2a00000000000000"
             "1d000000"
             "d0070000"
             "20e5d418"
-            "940e9b86"
+            "858268f0"
             "000102030405060708090a0b0c0d0e0f"
             "03"
             "0000040000000000"

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "nodeagent/protocol/messages.h"
 
 namespace hydra::agent {
 
@@ -18,19 +19,6 @@ constexpr std::size_t kBatchBytes = 1u << 20;  // of frames that share a write
 constexpr std::size_t kBatchFrames = 128;
 static_assert(kReadAheadBytes >= kFrameHeaderBytes + kMaxFieldsBytes + kReadBytes);
 }  // namespace
-
-Status check_link_address(const Address& address) {
-  const std::string_view text = address.text;
-  if (address.is_unix()) return Status();
-  const std::string_view host = text.substr(0, text.rfind(':'));
-  const bool numeric = host.find_first_not_of("0123456789.") == std::string_view::npos;
-  if (numeric && host.starts_with("127.")) return Status();
-  if (host == "localhost" || host == "[::1]") return Status();
-  return fail(Code::kUnsupported,
-              "grid links to " + std::string(text) +
-                  " would leave this machine: links off the loopback need TLS, which is not "
-                  "configured");
-}
 
 std::uint32_t deadline_to_ms(const Loop& loop, Deadline deadline) {
   if (deadline.is_never()) return 0;
@@ -114,6 +102,23 @@ Task<Status> FrameReader::skip_bulk() {
 void FrameWriter::push(Entry entry) {
   queue_.push_back(std::move(entry));
   if (!idle_.is_set()) idle_.set();
+}
+
+Task<Status> send_frame(Stream& stream, FrameType type, std::string fields, Deadline deadline) {
+  const std::string frame = encode_frame({.type = type}, fields);
+  const ByteView piece = as_bytes(frame);
+  co_return co_await stream.write({&piece, 1}, deadline);
+}
+
+Task<Result<Frame>> expect_frame(FrameReader& reader, FrameType type, Deadline deadline) {
+  HYDRA_CO_TRY(const Frame frame, co_await reader.next(deadline));
+  if (frame.header.type == FrameType::kError) {
+    HYDRA_CO_TRY(ErrorMessage error, decode_error(frame.fields));
+    co_return fail(error.code, "refused: " + error.message);
+  }
+  if (frame.header.type != type)
+    co_return fail(Code::kUnauthenticated, "the peer does not follow the handshake");
+  co_return frame;
 }
 
 void FrameWriter::send(std::string head, Buffer bulk, Semaphore::Hold hold) {

@@ -25,8 +25,9 @@ namespace hydra::agent {
 constexpr Nanos kHeartbeatInterval = kSecond;
 constexpr Nanos kLinkSilence = 10 * kSecond;  // a link that says nothing for so long is cut
 
-// Links are not encrypted, so both sides refuse addresses off this machine: kUnsupported.
-Status check_link_address(const Address& address);
+// Links over TCP are TLS by the node's key, also on the loopback, so that neither side has to guess
+// what the other will do. A unix socket is protected by its directory.
+inline bool link_needs_tls(const Address& address) { return !address.is_unix(); }
 
 // A request's deadline as its frame carries it; 0 for none, at least 1 otherwise.
 std::uint32_t deadline_to_ms(const Loop& loop, Deadline deadline);
@@ -61,6 +62,11 @@ class FrameReader {
   std::size_t read_size_;
   std::uint32_t bulk_left_ = 0;
 };
+
+// For the handshake, which speaks in turns: writes one frame; reads one, which must be of the given
+// type. An ERROR of the peer becomes that error, "refused: " before its message.
+Task<Status> send_frame(Stream& stream, FrameType type, std::string fields, Deadline deadline);
+Task<Result<Frame>> expect_frame(FrameReader& reader, FrameType type, Deadline deadline);
 
 // The queue of frames to be written, and the one task that writes them: what is queued in one turn
 // goes out in one write.

@@ -129,31 +129,94 @@ static_assert(2 + kMaxReadPieces * kPieceBytes <= 0xffff);
 
 }  // namespace
 
-std::string encode(const Hello& message) {
-  const NodeDescription& node = message.node;
+namespace {
+
+FieldWriter& put_node(FieldWriter& out, const NodeDescription& node) {
   HYDRA_ASSERT(node.name.size() <= kMaxNameBytes && node.zone.size() <= kMaxNameBytes &&
                node.version.size() <= kMaxNameBytes);
-  FieldWriter out(128);
   out.raw(node.identity.view()).number(node.capacity_bytes);
-  out.text(node.name).text(node.zone).text(node.version);
-  out.number(static_cast<std::uint8_t>(message.cluster.has_value()));
-  out.raw(message.cluster.value_or(ClusterId{}).view());
+  out.number(static_cast<std::uint8_t>(node.role));
+  return out.text(node.name).text(node.zone).text(node.version);
+}
+NodeDescription take_node(FieldReader& in) {
+  NodeDescription node;
+  node.identity = in.id<NodeIdentity>();
+  node.capacity_bytes = in.number<std::uint64_t>();
+  node.role = in.boolean() ? NodeRole::kCache : NodeRole::kStorage;
+  node.name = in.text(kMaxNameBytes);
+  node.zone = in.text(kMaxNameBytes);
+  node.version = in.text(kMaxNameBytes);
+  return node;
+}
+static_assert(static_cast<int>(NodeRole::kStorage) == 0 && static_cast<int>(NodeRole::kCache) == 1);
+
+void put_cluster(FieldWriter& out, const std::optional<ClusterId>& cluster) {
+  out.number(static_cast<std::uint8_t>(cluster.has_value()));
+  out.raw(cluster.value_or(ClusterId{}).view());
+}
+std::optional<ClusterId> take_cluster(FieldReader& in) {
+  const bool there = in.boolean();
+  const auto cluster = in.id<ClusterId>();
+  return there ? std::optional(cluster) : std::nullopt;
+}
+
+}  // namespace
+
+std::string encode(const Hello& message) {
+  FieldWriter out(128);
+  put_node(out, message.node);
+  put_cluster(out, message.cluster);
   return out.number(message.wanted_worker).raw(message.nonce).finish();
 }
 
 Result<Hello> decode_hello(ByteView fields) {
   FieldReader in(fields);
   Hello message;
-  message.node.identity = in.id<NodeIdentity>();
-  message.node.capacity_bytes = in.number<std::uint64_t>();
-  message.node.name = in.text(kMaxNameBytes);
-  message.node.zone = in.text(kMaxNameBytes);
-  message.node.version = in.text(kMaxNameBytes);
-  const bool has_cluster = in.boolean();
-  const auto cluster = in.id<ClusterId>();
-  if (has_cluster) message.cluster = cluster;
+  message.node = take_node(in);
+  message.cluster = take_cluster(in);
   message.wanted_worker = in.number<std::uint32_t>();
   message.nonce = in.raw<32>();
+  return in.finish(std::move(message));
+}
+
+std::string encode(const Join& message) {
+  FieldWriter out(128);
+  put_node(out, message.node);
+  put_cluster(out, message.cluster);
+  return out.raw(message.token.bytes).finish();
+}
+
+Result<Join> decode_join(ByteView fields) {
+  FieldReader in(fields);
+  Join message;
+  message.node = take_node(in);
+  message.cluster = take_cluster(in);
+  message.token.bytes = in.raw<20>();
+  return in.finish(std::move(message));
+}
+
+std::string encode(const Joined& message) {
+  HYDRA_ASSERT(message.gateways.size() <= kMaxGateways);
+  FieldWriter out(128);
+  out.number(message.node).raw(message.cluster.view()).raw(message.secret.bytes);
+  out.number(static_cast<std::uint8_t>(message.gateways.size()));
+  for (const std::string& gateway : message.gateways) {
+    HYDRA_ASSERT(gateway.size() <= kMaxNameBytes);
+    out.text(gateway);
+  }
+  return out.finish();
+}
+
+Result<Joined> decode_joined(ByteView fields) {
+  FieldReader in(fields);
+  Joined message;
+  message.node = in.number<std::uint32_t>();
+  message.cluster = in.id<ClusterId>();
+  message.secret.bytes = in.raw<32>();
+  const std::size_t gateways = in.number<std::uint8_t>();
+  if (message.node == 0 || gateways > kMaxGateways)
+    return fail(Code::kCorrupt, "a JOINED that cannot be");
+  for (std::size_t i = 0; i < gateways; ++i) message.gateways.push_back(in.text(kMaxNameBytes));
   return in.finish(std::move(message));
 }
 
@@ -203,21 +266,24 @@ Result<Welcome> decode_welcome(ByteView fields) {
 
 std::string encode(const Heartbeat& message) {
   const NodeLoad& load = message.load;
-  FieldWriter out(49);
+  FieldWriter out(65);
+  out.number(load.capacity_bytes);
   out.number(load.used_bytes).number(load.free_bytes).number(load.shards).number(load.syncs);
-  out.number(load.bytes_written).number(load.errors);
+  out.number(load.bytes_written).number(load.errors).number(load.sync_us);
   return out.number(static_cast<std::uint8_t>(load.fenced)).finish();
 }
 
 Result<Heartbeat> decode_heartbeat(ByteView fields) {
   FieldReader in(fields);
   Heartbeat message;
+  message.load.capacity_bytes = in.number<std::uint64_t>();
   message.load.used_bytes = in.number<std::uint64_t>();
   message.load.free_bytes = in.number<std::uint64_t>();
   message.load.shards = in.number<std::uint64_t>();
   message.load.syncs = in.number<std::uint64_t>();
   message.load.bytes_written = in.number<std::uint64_t>();
   message.load.errors = in.number<std::uint64_t>();
+  message.load.sync_us = in.number<std::uint64_t>();
   message.load.fenced = in.boolean();
   return in.finish(message);
 }

@@ -17,6 +17,7 @@
 #include "base/result.h"
 #include "erasure/layout.h"
 #include "nodeagent/protocol/node.h"
+#include "nodeagent/protocol/secrets.h"
 
 namespace hydra::agent {
 
@@ -27,6 +28,7 @@ constexpr std::size_t kMaxReadPieces = 4096;
 constexpr std::size_t kMaxFreeShards = 2048;
 constexpr std::size_t kMaxListEntries = 2048;
 constexpr std::uint32_t kMaxWorkers = 1024;
+constexpr std::size_t kMaxGateways = 64;  // addresses in a JOINED, each like a name
 
 using Nonce = std::array<std::byte, 32>;
 using Proof = std::array<std::byte, 32>;
@@ -62,6 +64,24 @@ struct Welcome {
   std::uint32_t heartbeat_ms = 0;
 
   bool operator==(const Welcome&) const = default;
+};
+// Agent to gateway, instead of HELLO: a device that belongs to no grid, or lost its secret, asks
+// for one.
+struct Join {
+  NodeDescription node;
+  std::optional<ClusterId> cluster;  // that the device has belonged to
+  ClaimToken token;
+
+  bool operator==(const Join&) const = default;
+};
+// Gateway to agent: what it is to keep. The link ends.
+struct Joined {
+  NodeId node = 0;
+  ClusterId cluster;
+  NodeSecret secret;
+  std::vector<std::string> gateways;  // where agents reach gateways
+
+  bool operator==(const Joined&) const = default;
 };
 // Both ways; a gateway's says nothing.
 struct Heartbeat {
@@ -146,6 +166,8 @@ std::string encode(const Hello& message);
 std::string encode(const Challenge& message);
 std::string encode(const ProofMessage& message);
 std::string encode(const Welcome& message);
+std::string encode(const Join& message);
+std::string encode(const Joined& message);
 std::string encode(const Heartbeat& message);
 std::string encode(const Credit& message);
 std::string encode(const ErrorMessage& message);
@@ -162,6 +184,8 @@ Result<Hello> decode_hello(ByteView fields);
 Result<Challenge> decode_challenge(ByteView fields);
 Result<ProofMessage> decode_proof(ByteView fields);
 Result<Welcome> decode_welcome(ByteView fields);
+Result<Join> decode_join(ByteView fields);
+Result<Joined> decode_joined(ByteView fields);
 Result<Heartbeat> decode_heartbeat(ByteView fields);
 Result<Credit> decode_credit(ByteView fields);
 Result<ErrorMessage> decode_error(ByteView fields);

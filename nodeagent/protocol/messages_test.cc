@@ -41,6 +41,7 @@ Hello any_hello() {
   hello.node.name = any_name();
   hello.node.zone = any_name();
   hello.node.version = any_name();
+  hello.node.role = *rc::gen::element(NodeRole::kStorage, NodeRole::kCache);
   if (*rc::gen::arbitrary<bool>()) hello.cluster = ClusterId{any_bytes<16>()};
   hello.wanted_worker = any_u32();
   hello.nonce = any_bytes<32>();
@@ -71,14 +72,19 @@ RC_GTEST_PROP(Messages, HandshakesComeBackAsTheyWent, ()) {
         decode_welcome);
 }
 
+RC_GTEST_PROP(Messages, JoiningComesBackAsItWent, ()) {
+  const Hello hello = any_hello();
+  check(Join{hello.node, hello.cluster, {any_bytes<20>()}}, decode_join);
+  Joined joined{*rc::gen::inRange(1u, UINT32_MAX), {any_bytes<16>()}, {any_bytes<32>()}, {}};
+  joined.gateways.resize(*rc::gen::inRange<std::size_t>(0, kMaxGateways + 1));
+  std::generate(joined.gateways.begin(), joined.gateways.end(), any_name);
+  check(joined, decode_joined);
+}
+
 RC_GTEST_PROP(Messages, LinkMessagesComeBackAsTheyWent, ()) {
-  NodeLoad load{any_u64(),
-                any_u64(),
-                any_u64(),
-                any_u64(),
-                any_u64(),
-                any_u64(),
-                *rc::gen::arbitrary<bool>()};
+  NodeLoad load{any_u64(), any_u64(), any_u64(),
+                any_u64(), any_u64(), any_u64(),
+                any_u64(), any_u64(), *rc::gen::arbitrary<bool>()};
   check(Heartbeat{load}, decode_heartbeat);
   check(Credit{any_u32()}, decode_credit);
   check(ErrorMessage{*rc::gen::element(Code::kNotFound, Code::kNoSpace, Code::kFenced), any_name()},

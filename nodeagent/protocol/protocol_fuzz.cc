@@ -40,6 +40,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   round_trip(bytes, decode_challenge);
   round_trip(bytes, decode_proof);
   round_trip(bytes, decode_welcome);
+  round_trip(bytes, decode_join);
+  round_trip(bytes, decode_joined);
   round_trip(bytes, decode_heartbeat);
   round_trip(bytes, decode_credit);
   round_trip(bytes, decode_error);

@@ -254,7 +254,10 @@ Task<Status> LogSet::sync(LogPtr log) {
   log->dirty = false;
   ++syncs_;
   const std::uint64_t written = log->unwritten.empty() ? log->tail : log->unwritten.begin()->first;
+  const Nanos begun = loop_.now();
   auto synced = co_await log->file->sync();
+  const Nanos took = loop_.now() - begun;
+  sync_time_ = sync_time_ == 0 ? took : sync_time_ + (took - sync_time_) / 8;
   if (!synced) {
     fence("sync failed: " + synced.error().message);
     co_return fail(fence_error());

@@ -57,7 +57,8 @@ struct Reservation {
 
 enum class Purpose {
   kShard,   // leaves the reserve alone
-  kUpkeep,  // tombstones and compaction, which give space back: may use it
+  kUpkeep,  // tombstones and compaction, which give space back, and the gateway's journal, without
+            // which nothing can be deleted: may use it
 };
 
 class LogSet {
@@ -112,6 +113,8 @@ class LogSet {
   Error fence_error() const;
 
   std::uint64_t syncs() const { return syncs_; }
+  // How long a sync takes lately: a moving average over some eight; 0 before the first.
+  Nanos sync_time() const { return sync_time_; }
   std::uint64_t bytes_written() const { return bytes_written_; }
 
  private:
@@ -140,6 +143,7 @@ class LogSet {
   std::function<std::uint64_t()> sequence_;
   std::optional<std::string> fenced_;
   std::uint64_t syncs_ = 0;
+  Nanos sync_time_ = 0;
   std::uint64_t bytes_written_ = 0;
 };
 

@@ -10,50 +10,56 @@
 namespace hydra::agent {
 namespace {
 
-// magic "HNID" or "HCLU", version u32, 16 bytes of id, four zeros, CRC32C of the 28 bytes before
-// it.
-constexpr std::uint32_t kIdentityMagic = 0x44494e48;
-constexpr std::uint32_t kClusterMagic = 0x554c4348;
-constexpr std::size_t kNodeFileBytes = 32;
-constexpr std::size_t kIdAt = 8;
-constexpr std::size_t kCrcAt = 28;
-static_assert(kCrcAt + 4 == kNodeFileBytes && kIdAt + 16 <= kCrcAt);
+// magic, version u32, the value (an id of 16 bytes, or a secret of 32), four zeros, CRC32C of all
+// before it.
+constexpr std::uint32_t kIdentityMagic = 0x44494e48;  // "HNID"
+constexpr std::uint32_t kClusterMagic = 0x554c4348;   // "HCLU"
+constexpr std::uint32_t kSecretMagic = 0x43534e48;    // "HNSC"
+constexpr std::size_t kValueAt = 8;
+constexpr std::size_t kMaxValueBytes = 32;
+constexpr std::size_t file_bytes(std::size_t value_bytes) { return kValueAt + value_bytes + 8; }
+static_assert(file_bytes(16) == 32 && file_bytes(kMaxValueBytes) == 48);
 
-using NodeFileBytes = std::array<std::byte, kNodeFileBytes>;
 using RawId = std::array<std::byte, 16>;
 
-NodeFileBytes encode(std::uint32_t magic, const RawId& id) {
-  NodeFileBytes out{};
+std::string encode(std::uint32_t magic, ByteView value) {
+  std::string out(file_bytes(value.size()), '\0');
   store_le<std::uint32_t>(out.data(), magic);
   store_le<std::uint32_t>(out.data() + 4, kNodeFileVersion);
-  std::memcpy(out.data() + kIdAt, id.data(), id.size());
-  store_le<std::uint32_t>(out.data() + kCrcAt, crc32c(ByteView(out).first(kCrcAt)));
+  std::memcpy(out.data() + kValueAt, value.data(), value.size());
+  const std::size_t crc_at = out.size() - 4;
+  store_le<std::uint32_t>(out.data() + crc_at, crc32c(as_bytes(out).first(crc_at)));
   return out;
 }
 
-Result<RawId> decode(std::uint32_t magic, ByteView bytes) {
-  if (bytes.size() < kNodeFileBytes || load_le<std::uint32_t>(bytes.data()) != magic ||
-      load_le<std::uint32_t>(bytes.data() + kCrcAt) != crc32c(bytes.first(kCrcAt)))
+Status decode(std::uint32_t magic, ByteView bytes, MutableBytes value) {
+  const std::size_t crc_at = file_bytes(value.size()) - 4;
+  if (bytes.size() != crc_at + 4 || load_le<std::uint32_t>(bytes.data()) != magic ||
+      load_le<std::uint32_t>(bytes.data() + crc_at) != crc32c(bytes.first(crc_at)))
     return fail(Code::kCorrupt, "not a valid node file");
   if (load_le<std::uint32_t>(bytes.data() + 4) != kNodeFileVersion)
     return fail(Code::kUnsupported, "a node file of an unknown version");
-  RawId id;
-  std::memcpy(id.data(), bytes.data() + kIdAt, id.size());
-  return id;
+  std::memcpy(value.data(), bytes.data() + kValueAt, value.size());
+  return {};
 }
 
-Task<Result<std::optional<RawId>>> load(Disk& disk, std::string path, std::uint32_t magic) {
+template <typename Value>
+Task<Result<std::optional<Value>>> load(Disk& disk, std::string path, std::uint32_t magic) {
   auto file = co_await disk.open(path, OpenMode::kRead);
-  if (!file && file.error().code == Code::kNotFound) co_return std::optional<RawId>();
+  if (!file && file.error().code == Code::kNotFound) co_return std::optional<Value>();
   if (!file) co_return fail(std::move(file).error());
-  NodeFileBytes bytes{};
+  std::array<std::byte, file_bytes(kMaxValueBytes) + 1> bytes{};
   HYDRA_CO_TRY(const std::size_t got, co_await (*file)->read(bytes, 0));
-  auto id = decode(magic, ByteView(bytes).first(got));
-  if (!id) co_return fail(id.error().code, path + ": " + id.error().message);
-  co_return std::optional<RawId>(*id);
+  Value value{};
+  const Status status = decode(magic, ByteView(bytes).first(got), value);
+  secure_clear(bytes);
+  if (!status) co_return fail(status.error().code, path + ": " + status.error().message);
+  co_return std::optional<Value>(value);
 }
 
-Task<Status> save(Disk& disk, std::string directory, std::string name, NodeFileBytes bytes) {
+}  // namespace
+
+Task<Status> save_file(Disk& disk, std::string directory, std::string name, std::string bytes) {
   const std::string path = directory + "/" + name;
   const std::string temporary = path + ".new";
   auto file = co_await disk.open(temporary, OpenMode::kCreateNew);
@@ -62,37 +68,50 @@ Task<Status> save(Disk& disk, std::string directory, std::string name, NodeFileB
     file = co_await disk.open(temporary, OpenMode::kCreateNew);
   }
   if (!file) co_return fail(std::move(file).error());
-  const ByteView piece(bytes);
+  const ByteView piece = as_bytes(bytes);
   HYDRA_CO_CHECK_OK(co_await (*file)->write({&piece, 1}, 0));
   HYDRA_CO_CHECK_OK(co_await (*file)->sync());
   HYDRA_CO_CHECK_OK(co_await disk.rename(temporary, path));
   co_return co_await disk.sync_directory(directory);
 }
 
-}  // namespace
+Task<Result<std::optional<NodeIdentity>>> find_identity(Disk& disk, std::string directory) {
+  HYDRA_CO_TRY(const auto found,
+               co_await load<RawId>(disk, directory + "/identity", kIdentityMagic));
+  if (!found) co_return std::optional<NodeIdentity>();
+  co_return std::optional<NodeIdentity>(NodeIdentity{*found});
+}
 
 Task<Result<NodeIdentity>> load_identity(Loop& loop, std::string directory) {
   Disk& disk = loop.disk();
-  HYDRA_CO_TRY(const auto found, co_await load(disk, directory + "/identity", kIdentityMagic));
-  if (found) co_return NodeIdentity::from(*found);
+  HYDRA_CO_TRY(const auto found, co_await find_identity(disk, directory));
+  if (found) co_return *found;
   // Without its identity a directory that has logs is damaged, not new.
   HYDRA_CO_TRY(const auto logs, co_await disk.list(directory + "/logs"));
   if (!logs.empty()) co_return fail(Code::kCorrupt, directory + " has logs but no identity");
   NodeIdentity identity;
   loop.random(identity.bytes);
   HYDRA_CO_CHECK_OK(
-      co_await save(disk, directory, "identity", encode(kIdentityMagic, identity.bytes)));
+      co_await save_file(disk, directory, "identity", encode(kIdentityMagic, identity.bytes)));
   co_return identity;
 }
 
 Task<Result<std::optional<ClusterId>>> load_cluster(Disk& disk, std::string directory) {
-  HYDRA_CO_TRY(const auto found, co_await load(disk, directory + "/cluster", kClusterMagic));
+  HYDRA_CO_TRY(const auto found, co_await load<RawId>(disk, directory + "/cluster", kClusterMagic));
   if (!found) co_return std::optional<ClusterId>();
-  co_return std::optional<ClusterId>(ClusterId::from(*found));
+  co_return std::optional<ClusterId>(ClusterId{*found});
 }
 
 Task<Status> save_cluster(Disk& disk, std::string directory, ClusterId cluster) {
-  return save(disk, std::move(directory), "cluster", encode(kClusterMagic, cluster.bytes));
+  return save_file(disk, std::move(directory), "cluster", encode(kClusterMagic, cluster.bytes));
+}
+
+Task<Result<std::optional<SecretFile>>> load_secret(Disk& disk, std::string directory) {
+  return load<SecretFile>(disk, std::move(directory) + "/secret", kSecretMagic);
+}
+
+Task<Status> save_secret(Disk& disk, std::string directory, SecretFile secret) {
+  return save_file(disk, std::move(directory), "secret", encode(kSecretMagic, secret));
 }
 
 }  // namespace hydra::agent

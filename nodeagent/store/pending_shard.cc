@@ -168,7 +168,8 @@ Task<Result<std::unique_ptr<PendingShard>>> begin_shard(CorePtr core, ShardId id
   header.shard = id;
   header.layout = layout;
   header.shard_bytes = layout.shard_bytes();
-  auto place = co_await core->logs.reserve(header, Purpose::kShard);
+  const Purpose purpose = is_reserved(id.extent) ? Purpose::kUpkeep : Purpose::kShard;
+  auto place = co_await core->logs.reserve(header, purpose);
   if (!place) {
     if (place.error().code == Code::kNoSpace) core->wake_upkeep.set();  // dead space may be about
     co_return fail(std::move(place).error());

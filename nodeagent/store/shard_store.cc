@@ -33,6 +33,7 @@ class LogShardStore : public ShardStore {
   bool fenced() const override { return core_->logs.fenced(); }
   std::vector<LogDamage> damage() const override { return core_->damage; }
   std::uint64_t syncs() const override { return core_->logs.syncs(); }
+  Nanos sync_time() const override { return core_->logs.sync_time(); }
   std::uint64_t bytes_written() const override { return core_->logs.bytes_written(); }
   Task<Status> close() override;
 

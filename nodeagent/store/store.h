@@ -109,6 +109,7 @@ class ShardStore {
   // repaired.
   virtual std::vector<LogDamage> damage() const { return {}; }
   virtual std::uint64_t syncs() const = 0;          // fdatasyncs since open
+  virtual Nanos sync_time() const { return 0; }     // that one takes lately; 0: unknown
   virtual std::uint64_t bytes_written() const = 0;  // since open, headers and trailers included
   // Writes the index checkpoint and stops. Not needed for safety.
   virtual Task<Status> close() = 0;

@@ -231,6 +231,32 @@ TEST_F(StoreDamage, StaleBytesAfterTheTailNeverComeBack) {
     EXPECT_NE(state_of(number, 20'000), "other bytes") << number;
 }
 
+// The shard is begun again where a crash left its old trailer without a header, and never
+// committed.
+TEST_F(StoreDamage, TrailerBehindTheTailNeverCommitsAnotherRecord) {
+  constexpr std::uint64_t kLong = 200'000;  // its header goes out before its trailer
+  open();
+  put(0, 100);
+  put(1, kLong);
+  const std::uint64_t at = record_of(1, 1);
+  kill();
+  const std::string nothing(kRecordHeaderBytes, '\0');
+  ASSERT_TRUE(disk().overwrite(log_path(1), at, as_bytes(nothing)));
+  open();
+  ASSERT_EQ(state_of(1, kLong), "NotFound");
+  auto begun =
+      run([this](Loop&) { return start_shard(*store_, shard_id(1), layout_of(kLong), 1); });
+  ASSERT_TRUE(begun);
+  ASSERT_EQ(record_of(1, 1), at);
+  for (const std::uint64_t number : {2, 3, 4}) put(number, 100);
+  begun->reset();
+  kill();
+  lose_index();
+  open();
+  EXPECT_EQ(state_of(1, kLong), "NotFound");
+  EXPECT_EQ(state_of(4, 100), "");
+}
+
 TEST_F(StoreDamage, LostLogIsReportedAndItsShardsAreCorrupt) {
   open();
   for (std::uint64_t i = 0; i < 25; ++i) put(i, 100'000);

@@ -9,7 +9,7 @@ import time
 import sigv4
 from grid import free_port, wait_for
 from gridtest import MIB, random_bytes
-from machines import LoopDisk, Namespace
+from machines import LoopDisk, Namespace, need_root
 from writers import UnderWriters
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -24,6 +24,7 @@ class OnLoopDisks(UnderWriters):
 
     @classmethod
     def before_up(cls):
+        need_root()
         cls.disks = {}
         for name in [*(f"agent-{i}" for i in range(1, cls.nodes + 1)), "gateway"]:
             disk = LoopDisk(cls.directory / f"{name}.img", cls.grid.data / name, cls.disk_mib)
@@ -62,7 +63,8 @@ class PowerLoss(OnLoopDisks):
 
 class FullDisks(OnLoopDisks):
     """Somebody else fills the agents' file systems, which the agents cannot know beforehand."""
-    disk_mib = 128
+    disk_mib = 256
+    gateway = {"storage.grace": "1s"}  # or what the writers replace fills the devices, too
 
     def hog(self, name):
         target = self.grid.data / name / "hog"
@@ -127,12 +129,12 @@ class CorruptedLogs(UnderWriters):
 
 
 class Partitions(UnderWriters):
-    """Two agents live behind cables that are cut. Links that are not encrypted stay on a loopback, so
-    a relay at each end of the cable carries them over."""
+    """Two agents live behind cables that are cut; a relay at each end carries their links over."""
     FAR = ("agent-1", "agent-2")
 
     @classmethod
     def before_up(cls):
+        need_root()
         port = free_port()
         cls.grid.settings["hydra-gateway"]["grid.listen"] = (
             f"unix:{cls.grid.data}/run/grid.sock,127.0.0.1:{port}")

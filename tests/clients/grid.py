@@ -62,7 +62,8 @@ class Grid:
         self.profile = profile
         self.port = free_port()
         self.scheme = "http"
-        self.settings = {"hydra-gateway": gateway or {}, "hydra-agent": agent or {}}
+        self.settings = {"hydra-gateway": gateway or {}, "hydra-agent": agent or {},
+                         "hydractl": {}}
         self.programs = {}  # of single agents: (words before the command, further settings)
         self.bin = self.directory / "bin"
         self.children = []

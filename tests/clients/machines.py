@@ -6,12 +6,18 @@ import pathlib
 import struct
 import subprocess
 import time
+import unittest
 
 # Stops a file system at once, without writing what it holds in memory: _IOR('X', 125, __u32) of
 # ext4 and XFS, with the flag NOLOGFLUSH.
 SHUTDOWN = (2 << 30) | (4 << 16) | (ord("X") << 8) | 125
 NO_LOG_FLUSH = 2
 NAMESPACE_PREFIX = "hydra-"
+
+
+def need_root():
+    if os.geteuid() != 0:
+        raise unittest.SkipTest("it mounts file systems or makes networks, which takes root")
 
 
 def run(*command):
@@ -60,11 +66,13 @@ class LoopDisk:
 
 
 class Namespace:
-    """A network of its own with one cable to this one: 10.231.N.1 here, 10.231.N.2 there."""
+    """A network of its own with one cable to this one: 10.231.N.1 here, 10.231.N.2 there, where N
+    depends on this process. `number` is 1 or 2."""
 
     def __init__(self, number):
         self.name = f"{NAMESPACE_PREFIX}{os.getpid()}-{number}"
-        self.here, self.there = f"10.231.{number}.1", f"10.231.{number}.2"
+        network = f"10.231.{os.getpid() % 120 * 2 + number}"
+        self.here, self.there = f"{network}.1", f"{network}.2"
         self.cable = f"hg{os.getpid() % 100000}-{number}"
         run("ip", "netns", "add", self.name)
         run("ip", "link", "add", self.cable, "type", "veth", "peer", "name", "eth0", "netns",

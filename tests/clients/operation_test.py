@@ -92,7 +92,7 @@ class Configuration(unittest.TestCase):
         self.work = pathlib.Path(tempfile.mkdtemp(prefix="config-"))
         self.addCleanup(shutil.rmtree, self.work, ignore_errors=True)
 
-    GATEWAY = ("s3:\n  listen: 127.0.0.1:1\ngrid:\n  secret_file: key\ncatalog:\n"
+    GATEWAY = ("s3:\n  listen: 127.0.0.1:1\ngrid:\n  listen: 127.0.0.1:2\ncatalog:\n"
                "  directory: catalog\nkeys:\n  file: keys\ncredentials:\n  file: users\n")
 
     def assert_told(self, program, text, *words):
@@ -117,16 +117,16 @@ class Configuration(unittest.TestCase):
                          ':11: key "s3" stands already in line 1')
 
     def test_missing_keys_are_told(self):
-        self.assert_told("hydra-gateway", "s3:\n  listen: 127.0.0.1:1\n", "grid.secret_file",
+        self.assert_told("hydra-gateway", "s3:\n  listen: 127.0.0.1:1\n",
                          "catalog.directory", "keys.file", "credentials.file")
-        self.assert_told("hydra-agent", "agent:\n  name: a\n", "agent.data", "grid.secret_file")
+        self.assert_told("hydra-agent", "agent:\n  zone: a\n", "agent.name", "agent.data")
 
     def test_agents_mistakes_are_told_too(self):
-        text = "agent:\n  name: a\n  data: d\n  capcity: 5GiB\ngrid:\n  secret_file: s\n"
+        text = "agent:\n  name: a\n  data: d\n  capcity: 5GiB\n"
         self.assert_told("hydra-agent", text, ":4: agent.capcity", "capacity")
 
     def test_missing_files_are_told(self):
-        self.assert_told("hydra-gateway", self.GATEWAY, str(self.work / "key"))
+        self.assert_told("hydra-gateway", self.GATEWAY, str(self.work / "users"))
         result = subprocess.run([binaries() / "hydra-gateway", "--config", self.work / "none.yaml"],
                                 text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                 timeout=PATIENCE_S)

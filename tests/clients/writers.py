@@ -84,7 +84,8 @@ class UnderWriters(GridTest):
         self.s3 = sigv4.S3(self.grid)
         self.addCleanup(self.s3.close)
         self.bucket = "b" + format(abs(hash(self.id())), "x")
-        self.assertEqual(self.s3.request("PUT", self.bucket).status, 200)
+        # Nodes that an earlier test took away are back; the journal may see that a moment later.
+        wait_for(lambda: self.s3.request("PUT", self.bucket).status == 200, "a bucket to be made")
 
     def verify(self, writers):
         """What was acknowledged is served, byte for byte, and nothing else is to be seen."""

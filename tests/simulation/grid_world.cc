@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "nodeagent/plant_secret.h"
 #include "tests/simulation/s3_client.h"
 
 namespace hydra::gridsim {
@@ -15,12 +16,6 @@ constexpr const char* kCatalogDirectory = "/var/lib/hydra/catalog";
 constexpr Nanos kBootRetry = kSecond;  // as a service manager would
 constexpr Nanos kPoll = 20 * kMillisecond;
 constexpr Nanos kTaskLimit = 600 * kSecond;
-
-agent::GridSecret grid_secret() {
-  agent::GridSecret secret;
-  secret.fill(std::byte{0x5e});
-  return secret;
-}
 
 std::string key_file() {
   object::DataKey key;
@@ -97,7 +92,10 @@ Task<void> GridWorld::make_bucket(GridWorld* world, Gateway::Worker* worker, boo
   catalog::Bucket bucket;
   bucket.name = kBucketName;
   bucket.owner = {"owner", "Owner"};
-  const auto made = co_await worker->store.catalog().create_bucket(worker->loop, std::move(bucket));
+  // The journal may not have taken it in time on a slow grid; it is made or found at the next try.
+  Result<catalog::Bucket> made = fail(Code::kUnavailable, "not tried");
+  for (int tries = 0; !made && tries < 10; ++tries)
+    made = co_await worker->store.catalog().create_bucket(worker->loop, bucket);
   if (made)
     world->bucket_ = made->id;
   else
@@ -116,11 +114,10 @@ Task<void> GridWorld::start_gateway(GridWorld* world, sim::Process* process) {
   options.catalog_directory = kCatalogDirectory;
   options.catalog.durable = world->options_.durable_catalog;
   options.key_file_text = key_file();
-  options.grid_secret = grid_secret();
   options.grid_addresses = {{kGridAddress}};
   options.credentials = world->credentials_;
   options.store.profile = world->options_.profile;
-  options.collector = world->options_.collector;
+  options.healing = world->options_.healing;
   auto started = co_await Gateway::start(loops, std::move(options));
   if (!started) {
     world->model.violation("the gateway does not start: " + started.error().to_string());
@@ -146,8 +143,11 @@ Task<void> GridWorld::start_agent(GridWorld* world, sim::Process* process, std::
     options.directory = kStoreDirectory;
     options.log_bytes = world->options_.log_bytes;
     options.gateways = {{kGridAddress}};
-    options.secret = grid_secret();
-    auto started = co_await agent::Agent::start(process->loop(), std::move(options));
+    const auto keys = object::KeyRing::parse(key_file());
+    const Status planted = co_await agent::plant_secret(process->loop(), kStoreDirectory,
+                                                        Gateway::grid_secret_of(*keys));
+    Result<std::unique_ptr<agent::Agent>> started(fail(Code::kIo, "no secret"));
+    if (planted) started = co_await agent::Agent::start(process->loop(), std::move(options));
     if (started) {
       process->set_application(
           std::make_shared<AgentApplication>(world->agents_[index], std::move(*started)));

@@ -16,13 +16,22 @@
 
 namespace hydra::gridsim {
 
+// Frees what is dead within seconds.
+inline heal::HealOptions quick_healing() {
+  heal::HealOptions options;
+  options.sweep.interval = 2 * kSecond;
+  options.sweep.grace_ms = 5'000;
+  options.sweep.batch = 64;
+  return options;
+}
+
 struct WorldOptions {
   std::size_t agents = 6;
   std::size_t zones = 3;
   std::size_t workers = 2;
   std::uint64_t log_bytes = 8u << 20;
   erasure::Profile profile{4, 2};
-  object::CollectorOptions collector{2 * kSecond, 5'000, 64};
+  heal::HealOptions healing = quick_healing();
   bool durable_catalog = true;  // false plants a bug
   // Runs in the gateway's process each time it has started, on its first loop: starts clients.
   std::function<void(Gateway&)> on_gateway_started;

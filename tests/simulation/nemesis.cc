@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace hydra::gridsim {
 
 namespace {
@@ -33,6 +35,12 @@ void Nemesis::start_process(sim::Process& process) {
   if (process.running()) return;
   world_.model.note(process.name() + " starts");
   process.restart();
+}
+
+void Nemesis::pause(sim::Process& process, Nanos duration) {
+  if (!process.running()) return;
+  process.pause(duration);
+  quiet_from_ = std::max(quiet_from_, world_.simulation.now() + duration);
 }
 
 void Nemesis::stop() {
@@ -112,7 +120,7 @@ void Nemesis::harm_gateway() {
   if (prng_.chance(0.2)) {
     const Nanos duration = prng_.in({100 * kMillisecond, 12 * kSecond});
     world_.model.note(fmt::format("gateway is stopped for {} ms", duration / kMillisecond));
-    if (process.running()) process.pause(duration);
+    pause(process, duration);
     return;
   }
   take_down(process, prng_.chance(0.5), prng_.in({50 * kMillisecond, 4 * kSecond}));
@@ -162,7 +170,7 @@ void Nemesis::harm_link(sim::Process& process, std::uint64_t kind, Nanos duratio
       later(duration, [&network, &process] { network.set_slow(process.name(), "gateway", 1); });
       break;
     case 5:
-      if (process.running()) process.pause(duration);
+      pause(process, duration);
       break;
     default:
       network.break_connections(process.name(), "gateway");

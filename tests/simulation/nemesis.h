@@ -32,6 +32,8 @@ class Nemesis {
   // No new harm; everything is started, connected and quick again, in a healthy world.
   void stop();
   std::size_t harms() const { return harms_; }
+  // When the last stopped process goes on: stop() cannot end that.
+  Nanos quiet_from() const { return quiet_from_; }
 
   // Single harms, each undone after `duration`. For scripts.
   void take_down(sim::Process& process, bool power, Nanos duration);
@@ -54,6 +56,7 @@ class Nemesis {
   // Ends the harm of an agent.
   void later(Nanos duration, std::function<void()> fn);
   void start_process(sim::Process& process);
+  void pause(sim::Process& process, Nanos duration);
 
   GridWorld& world_;
   sim::Prng prng_;
@@ -63,6 +66,7 @@ class Nemesis {
       falls_;  // how often each was taken down; never iterated
   bool active_ = false;
   std::size_t harms_ = 0;
+  Nanos quiet_from_ = 0;
 };
 
 }  // namespace hydra::gridsim

@@ -24,6 +24,19 @@ struct Check {
   void complain(std::string sentence) { world.model.violation("settled: " + std::move(sentence)); }
 };
 
+// Links are still cut now and then, and the journal waits for nodes; they come back.
+template <typename Ask>
+std::invoke_result_t<Ask> until_answered(Loop& loop, Ask ask) {
+  constexpr int kTries = 20;
+  for (int tries = 1;; ++tries) {
+    auto answer = co_await ask();
+    const bool may_change = !answer && (answer.error().code == Code::kUnavailable ||
+                                        answer.error().code == Code::kInternal);
+    if (!may_change || tries == kTries) co_return answer;
+    co_await sleep_for(loop, 3 * kSecond);
+  }
+}
+
 Task<void> abort_uploads(Check* check, Gateway::Worker& worker) {
   catalog::Catalog& catalog = worker.store.catalog();
   for (;;) {
@@ -33,9 +46,13 @@ Task<void> abort_uploads(Check* check, Gateway::Worker& worker) {
       co_return;
     }
     for (const auto& upload : page->uploads) {
-      const Status status = co_await catalog.abort_upload(worker.loop, upload.bucket, upload.key,
-                                                          upload.upload_id, worker.loop.wall_ms());
-      if (!status) check->complain("an upload cannot be aborted: " + status.error().to_string());
+      const Status status = co_await until_answered(worker.loop, [&] {
+        return catalog.abort_upload(worker.loop, upload.bucket, upload.key, upload.upload_id,
+                                    worker.loop.wall_ms());
+      });
+      // An abort without a known end may have been made.
+      if (!status && status.error().code != Code::kNoSuchUpload)
+        check->complain("an upload cannot be aborted: " + status.error().to_string());
     }
     if (!page->truncated) co_return;
   }
@@ -53,6 +70,20 @@ Task<void> read_everything(Check* check, Gateway::Worker& worker) {
   if (!error.empty()) check->complain(error);
 }
 
+// All of the body's extents, also those that the slice does not touch.
+void collect_extents_of(Check& check, catalog::Catalog& catalog, const catalog::ReadPlan::Run& run,
+                        const std::string& what) {
+  for (const auto& piece : run.pieces) {
+    auto extent = catalog.extent(piece.extent);
+    if (!extent) {
+      check.complain("no row for an extent of " + what);
+      continue;
+    }
+    check.stored.insert(extent->stored_as);
+    check.extents.emplace(piece.extent, std::move(*extent));
+  }
+}
+
 void collect_extents(Check& check, catalog::Catalog& catalog) {
   for (const std::string& key : check.keys) {
     const auto found =
@@ -61,36 +92,23 @@ void collect_extents(Check& check, catalog::Catalog& catalog) {
         });
     if (!found) continue;
     ++check.counts.objects;
-    for (const auto& run : found->second.runs) {
-      // All of the body's extents, also those that the slice does not touch.
-      for (const auto& piece : run.pieces) {
-        auto extent = catalog.extent(piece.extent);
-        if (!extent) {
-          check.complain("no row for an extent of " + key);
-          continue;
-        }
-        check.stored.insert(extent->stored_as);
-        check.extents.emplace(piece.extent, std::move(*extent));
-      }
-    }
+    for (const auto& run : found->second.runs) collect_extents_of(check, catalog, run, key);
   }
+  // The journal's snapshots are bodies, too.
+  if (const auto snapshots = catalog.snapshots())
+    for (const auto& row : *snapshots)
+      if (const auto plan = catalog.plan({&row.slice, 1}, 0, row.plain_bytes))
+        for (const auto& run : plan->runs)
+          collect_extents_of(check, catalog, run, "a snapshot of the catalog");
   check.counts.extents = check.extents.size();
-}
-
-// Links are still cut now and then; they come back.
-template <typename Ask>
-std::invoke_result_t<Ask> until_answered(Loop& loop, Ask ask) {
-  constexpr int kTries = 5;
-  for (int tries = 1;; ++tries) {
-    auto answer = co_await ask();
-    if (answer || answer.error().code != Code::kUnavailable || tries == kTries) co_return answer;
-    co_await sleep_for(loop, 3 * kSecond);
-  }
 }
 
 Task<void> check_shards(Check* check, Gateway::Worker& worker) {
   for (const auto& [id, extent] : check->extents) {
-    const auto durable = extent.nodes.size() - std::popcount(extent.missing);
+    // A sick device may have lost since what it had acknowledged; the inventory then says so.
+    std::size_t durable = 0;
+    for (std::size_t i = 0; i < extent.nodes.size(); ++i)
+      durable += (extent.missing >> i & 1) == 0 || check->sick.contains(extent.nodes[i]);
     check->counts.missing += std::popcount(extent.missing);
     if (durable < erasure::write_quorum(extent.profile))
       check->complain("extent " + id.to_string() + " was acknowledged below its quorum");
@@ -126,8 +144,9 @@ Task<void> count_orphans(Check* check, Gateway::Worker& worker) {
   for (const auto& node : worker.grid.nodes()) {
     std::optional<ShardId> after;
     for (;;) {
-      const auto page =
-          co_await worker.grid.list(node.id, after, 500, worker.loop.after(30 * kSecond));
+      const auto page = co_await until_answered(worker.loop, [&] {
+        return worker.grid.list(node.id, after, 500, worker.loop.after(30 * kSecond));
+      });
       if (!page) {
         if (!check->sick.contains(node.id))
           check->complain("a node does not list its shards: " + page.error().to_string());
@@ -137,7 +156,8 @@ Task<void> count_orphans(Check* check, Gateway::Worker& worker) {
       for (const auto& info : *page) {
         if (after && info.id <= *after) check->complain("a node lists its shards out of order");
         after = info.id;
-        check->counts.orphans += !check->stored.contains(info.id.extent);
+        check->counts.orphans +=
+            !check->stored.contains(info.id.extent) && !is_reserved(info.id.extent);
       }
     }
   }

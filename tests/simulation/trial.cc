@@ -51,8 +51,10 @@ class Trial {
     result_.most_states = world_->model.most_states();
     if (world_->model.failed()) return;
     nemesis_->stop();
-    if (!world_->run_until([this] { return world_->all_usable(); }, 120 * kSecond))
-      return fail("the grid does not heal");
+    const auto healed = [this] {
+      return world_->simulation.now() >= nemesis_->quiet_from() && world_->all_usable();
+    };
+    if (!world_->run_until(healed, 120 * kSecond)) return fail("the grid does not heal");
     for (const auto& client : clients_) client->stop();
     for (const auto& client : s3_clients_) client->stop();
     if (!world_->run_until([this] { return idle(); }, 300 * kSecond))

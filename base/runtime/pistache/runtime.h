@@ -16,7 +16,7 @@
 #include "base/result.h"
 #include "base/runtime/io.h"
 #include "base/runtime/loop.h"
-#include "base/runtime/pistache/tls.h"
+#include "base/runtime/tls.h"
 
 namespace hydra {
 

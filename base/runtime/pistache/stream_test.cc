@@ -10,7 +10,7 @@
 #include <set>
 #include <thread>
 
-#include "base/runtime/pistache/echo_fixture.h"
+#include "base/runtime/echo_fixture.h"
 #include "base/runtime/pistache/runtime_fixture.h"
 
 namespace hydra {

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "base/runtime/pistache/tls.h"
+#include "base/runtime/tls.h"
 
 namespace hydra {
 

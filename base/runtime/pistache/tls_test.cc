@@ -1,11 +1,11 @@
-#include "base/runtime/pistache/tls.h"
+#include "base/runtime/tls.h"
 
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <fstream>
 
-#include "base/runtime/pistache/echo_fixture.h"
+#include "base/runtime/echo_fixture.h"
 #include "base/runtime/pistache/runtime_fixture.h"
 #include "base/runtime/pistache/test_certificate.h"
 
@@ -277,6 +277,31 @@ TEST_F(TlsTest, AServerThatAsksForACertificateRefusesClientsWithoutOne) {
   EXPECT_FALSE(talk_with(client_context({.trust_path = identity_.certificate_path})));
   EXPECT_FALSE(
       talk_with(client_context({.identity = identity_, .trust_path = identity_.certificate_path})));
+}
+
+// As the grid's links use it.
+TEST_F(TlsTest, SharedKeysInsteadOfCertificates) {
+  TlsKey key;
+  key.fill(std::byte{5});
+  const auto server_context = TlsContext::psk_server([&](auto, auto&) { return key; });
+  auto runtime =
+      *Runtime::create({.workers = 1, .serve = ServeOptions{Address{"127.0.0.1:0"}, std::nullopt}});
+  ASSERT_TRUE(runtime->start([&](Loop& loop, StreamPtr stream) {
+    spawn_echo(loop, server_context->wrap(loop, std::move(stream)));
+  }));
+  const auto talk_with = [&](TlsPsk psk, int rounds) {
+    return run<Status>([&](Loop& loop) {
+      return talk_tls(loop, TlsContext::psk_client(psk), runtime->local_address(), rounds);
+    });
+  };
+  const Status many = talk_with({"node", key}, 800);  // about 20 MB each way
+  EXPECT_TRUE(many) << many.error().to_string();
+  const Status wrong = talk_with({"node", TlsKey{}}, 1);
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().code, Code::kUnauthenticated) << wrong.error().message;
+  const Status certificates = run<Status>(
+      [&](Loop& loop) { return talk_tls(loop, client_context(), runtime->local_address(), 1); });
+  EXPECT_FALSE(certificates);
 }
 
 }  // namespace

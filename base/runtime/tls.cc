@@ -1,4 +1,4 @@
-#include "base/runtime/pistache/tls.h"
+#include "base/runtime/tls.h"
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -40,7 +40,9 @@ class TlsSession {
  public:
   using Self = std::shared_ptr<TlsSession>;
 
-  TlsSession(Loop& loop, std::unique_ptr<Stream> inner, SslPtr ssl);
+  // `by_psk`: the handshake must have used a shared key, and the end must be announced.
+  TlsSession(Loop& loop, std::unique_ptr<Stream> inner, std::shared_ptr<const TlsContext> context,
+             SslPtr ssl, bool by_psk);
 
   static Task<Result<std::size_t>> read(Self self, MutableBytes into, Deadline deadline);
   static Task<Status> write(Self self, std::span<const ByteView> pieces, Deadline deadline);
@@ -66,7 +68,9 @@ class TlsSession {
   Loop* loop_;
   std::unique_ptr<Stream> inner_;  // nullptr once closed
   std::string peer_;
+  std::shared_ptr<const TlsContext> context_;  // callbacks of ssl_ use it
   SslPtr ssl_;
+  bool by_psk_;
   Buffer incoming_;
   std::size_t incoming_taken_ = 0;
   std::string outgoing_;
@@ -80,10 +84,17 @@ class TlsSession {
   detail::WaitList flush_ended_;
 };
 
-TlsSession::TlsSession(Loop& loop, std::unique_ptr<Stream> inner, SslPtr ssl)
-    : loop_(&loop), inner_(std::move(inner)), peer_(inner_->peer()), ssl_(std::move(ssl)) {
+TlsSession::TlsSession(Loop& loop, std::unique_ptr<Stream> inner,
+                       std::shared_ptr<const TlsContext> context, SslPtr ssl, bool by_psk)
+    : loop_(&loop),
+      inner_(std::move(inner)),
+      peer_(inner_->peer()),
+      context_(std::move(context)),
+      ssl_(std::move(ssl)),
+      by_psk_(by_psk) {
   BIO* const bio = BIO_new(bio_method());
   HYDRA_ASSERT(bio != nullptr);
+  SSL_set_app_data(ssl_.get(), this);
   BIO_set_data(bio, this);
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl_.get(), bio, bio);  // takes the one reference
@@ -180,6 +191,8 @@ Task<Status> TlsSession::take_handshake_steps(Self self, Deadline deadline) {
     const Status sent = co_await flush(self, deadline);
     if (!reason.empty()) co_return fail(Code::kUnauthenticated, "TLS handshake: " + reason);
     if (!sent) co_return sent;
+    if (result == 1 && self->by_psk_ && SSL_session_reused(self->ssl_.get()) != 1)
+      co_return fail(Code::kUnauthenticated, "TLS handshake: without the shared key");
     if (result == 1) co_return Status();
     HYDRA_CO_TRY(const bool more, co_await receive(self, deadline));
     if (!more) co_return fail(Code::kClosed, "the peer left during the TLS handshake");
@@ -227,9 +240,11 @@ Task<Result<std::size_t>> TlsSession::read(Self self, MutableBytes into, Deadlin
       co_return fail(Code::kCorrupt, "TLS: " + reason);
     }
     HYDRA_CO_TRY(const bool more, co_await receive(self, deadline));
-    // Without close_notify. What was cut off is for the protocol above to notice: HTTP knows its
-    // lengths.
-    if (!more) co_return std::size_t{0};
+    if (more) continue;
+    // Without close_notify. HTTP knows its lengths, and notices by itself what was cut off.
+    if (!self->by_psk_) co_return std::size_t{0};
+    self->broken_ = true;
+    co_return fail(Code::kClosed, "the stream was cut off");
   }
 }
 
@@ -315,9 +330,10 @@ class TlsStream final : public Stream {
   std::shared_ptr<TlsSession> session_;
 };
 
-class OpensslContext final : public TlsContext {
+class OpensslContext : public TlsContext {
  public:
-  OpensslContext(Role role, SslContextPtr context) : role_(role), context_(std::move(context)) {}
+  OpensslContext(Role role, SslContextPtr context, bool by_psk = false)
+      : role_(role), context_(std::move(context)), by_psk_(by_psk) {}
 
   std::unique_ptr<Stream> wrap(Loop& loop, std::unique_ptr<Stream> inner) const override {
     SslPtr ssl(SSL_new(context_.get()));
@@ -326,13 +342,98 @@ class OpensslContext final : public TlsContext {
       SSL_set_accept_state(ssl.get());
     else
       SSL_set_connect_state(ssl.get());
-    return std::make_unique<TlsStream>(
-        std::make_shared<TlsSession>(loop, std::move(inner), std::move(ssl)));
+    return std::make_unique<TlsStream>(std::make_shared<TlsSession>(
+        loop, std::move(inner), shared_from_this(), std::move(ssl), by_psk_));
   }
+
+ protected:
+  SSL_CTX* context() { return context_.get(); }
 
  private:
   Role role_;
   SslContextPtr context_;
+  bool by_psk_;
+};
+
+// The suites of the hash that our keys are bound to; the second is for machines without AES.
+constexpr const char* kPskSuites = "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256";
+constexpr unsigned char kPskSuite[] = {0x13, 0x01};  // the first of these
+constexpr std::size_t kMaxPskIdentityBytes = 128;
+
+// As OpenSSL wants an external key: a session that never was. nullptr when it has no memory.
+SSL_SESSION* psk_session(SSL* ssl, const TlsKey& key) {
+  SSL_SESSION* const session = SSL_SESSION_new();
+  const SSL_CIPHER* const suite = SSL_CIPHER_find(ssl, kPskSuite);
+  HYDRA_ASSERT(suite != nullptr);
+  const auto* const bytes = reinterpret_cast<const unsigned char*>(key.data());
+  if (session != nullptr && SSL_SESSION_set1_master_key(session, bytes, key.size()) == 1 &&
+      SSL_SESSION_set_cipher(session, suite) == 1 &&
+      SSL_SESSION_set_protocol_version(session, TLS1_3_VERSION) == 1)
+    return session;
+  SSL_SESSION_free(session);
+  return nullptr;
+}
+
+SslContextPtr new_psk_context(bool server) {
+  SslContextPtr context(SSL_CTX_new(server ? TLS_server_method() : TLS_client_method()));
+  HYDRA_ASSERT(context != nullptr);
+  HYDRA_ASSERT(SSL_CTX_set_min_proto_version(context.get(), TLS1_3_VERSION) == 1 &&
+               SSL_CTX_set_ciphersuites(context.get(), kPskSuites) == 1 &&
+               SSL_CTX_set1_groups_list(context.get(), "X25519:P-256") == 1 &&
+               SSL_CTX_set_num_tickets(context.get(), 0) == 1);
+  SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
+  // A server that shows a certificate instead is trusted by nobody.
+  if (!server) SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
+  SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  return context;
+}
+
+class PskClient final : public OpensslContext {
+ public:
+  explicit PskClient(TlsPsk psk)
+      : OpensslContext(Role::kClient, new_psk_context(false), true), psk_(std::move(psk)) {
+    SSL_CTX_set_app_data(context(), this);
+    SSL_CTX_set_psk_use_session_callback(context(), use_session);
+  }
+  ~PskClient() override { secure_clear(psk_.key); }
+
+ private:
+  static int use_session(SSL* ssl, const EVP_MD*, const unsigned char** identity,
+                         std::size_t* identity_bytes, SSL_SESSION** session) {
+    const auto& psk =
+        static_cast<const PskClient*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)))->psk_;
+    *identity = reinterpret_cast<const unsigned char*>(psk.identity.data());
+    *identity_bytes = psk.identity.size();
+    *session = psk_session(ssl, psk.key);
+    return *session == nullptr ? 0 : 1;
+  }
+
+  TlsPsk psk_;
+};
+
+class PskServer final : public OpensslContext {
+ public:
+  explicit PskServer(FindPsk find)
+      : OpensslContext(Role::kServer, new_psk_context(true), true), find_(std::move(find)) {
+    SSL_CTX_set_app_data(context(), this);
+    SSL_CTX_set_psk_find_session_callback(context(), find_session);
+  }
+
+ private:
+  static int find_session(SSL* ssl, const unsigned char* identity, std::size_t identity_bytes,
+                          SSL_SESSION** session) {
+    *session = nullptr;
+    if (identity_bytes > kMaxPskIdentityBytes) return 1;
+    const auto& self = *static_cast<const PskServer*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
+    auto key = self.find_({reinterpret_cast<const char*>(identity), identity_bytes},
+                          static_cast<const TlsSession*>(SSL_get_app_data(ssl))->peer());
+    if (!key) return 1;  // and the handshake fails, as there is no certificate
+    *session = psk_session(ssl, *key);
+    secure_clear(*key);
+    return *session == nullptr ? 0 : 1;
+  }
+
+  FindPsk find_;
 };
 
 Status use_identity(SSL_CTX* context, const TlsConfig& identity) {
@@ -349,6 +450,15 @@ Status use_identity(SSL_CTX* context, const TlsConfig& identity) {
 }
 
 }  // namespace
+
+std::shared_ptr<const TlsContext> TlsContext::psk_client(const TlsPsk& psk) {
+  HYDRA_ASSERT(!psk.identity.empty() && psk.identity.size() <= kMaxPskIdentityBytes);
+  return std::make_shared<const PskClient>(psk);
+}
+
+std::shared_ptr<const TlsContext> TlsContext::psk_server(FindPsk find) {
+  return std::make_shared<const PskServer>(std::move(find));
+}
 
 Result<std::shared_ptr<const TlsContext>> TlsContext::create(const Options& options) {
   ERR_clear_error();
