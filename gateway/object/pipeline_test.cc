@@ -132,6 +132,16 @@ const std::vector<std::uint64_t> kSizes = {1,
                                            (3u << 20) + 12345,
                                            (64u << 20) + 77};
 
+TEST(Pipeline, SegmentsHaveNoncesOfTheirOwnAndAreBoundToTheirPlace) {
+  BodyId one, two;
+  two.bytes[15] = std::byte{1};
+  EXPECT_NE(segment_nonce(0), segment_nonce(1));
+  EXPECT_NE(segment_nonce(1), segment_nonce(1ull << 32 | 1));
+  EXPECT_NE(segment_aad(one, 0, false), segment_aad(one, 1, false));
+  EXPECT_NE(segment_aad(one, 0, false), segment_aad(one, 0, true));
+  EXPECT_NE(segment_aad(one, 0, false), segment_aad(two, 0, false));
+}
+
 TEST(Pipeline, EverySizeComesBackAlsoWithAnyTwoNodesDown) {
   for (const std::uint64_t size : kSizes) {
     const std::string text = noise(size, size);
