@@ -53,7 +53,8 @@ Survey::Page Survey::look(catalog::Catalog& catalog, std::optional<ExtentId> aft
     out.status = fail(page.error());
     return out;
   }
-  const auto fixed = extents_of_snapshots(catalog);
+  const auto fixed =
+      wishes.reprofile ? extents_of_snapshots(catalog) : Result<std::set<ExtentId>>();
   if (!fixed) {
     out.status = fail(fixed.error());
     return out;
