@@ -1,5 +1,5 @@
-// CRC-64/NVME: polynomial 0xad93d23594c93659, reflected, initial and final inversion; of "123456789" it is
-// 0xae8b14860a799888. Chains as crc32c() does. Pure; any thread.
+// CRC-64/NVME: polynomial 0xad93d23594c93659, reflected, initial and final inversion; of
+// "123456789" it is 0xae8b14860a799888. Chains as crc32c() does. Pure; any thread.
 #pragma once
 
 #include <cstdint>

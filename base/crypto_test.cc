@@ -15,8 +15,8 @@ TEST(Crypto, HmacMatchesRfc4231) {
   EXPECT_EQ(hex_encode(hmac_sha256(as_bytes("Jefe"), as_bytes("what do ya want for nothing?"))),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
   const std::string key(131, '\xaa');
-  EXPECT_EQ(hex_encode(hmac_sha256(as_bytes(key),
-                                   as_bytes("Test Using Larger Than Block-Size Key - Hash Key First"))),
+  EXPECT_EQ(hex_encode(hmac_sha256(
+                as_bytes(key), as_bytes("Test Using Larger Than Block-Size Key - Hash Key First"))),
             "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
 }
 
@@ -35,11 +35,13 @@ TEST(Crypto, SealMatchesThePublishedVector) {
             "b094dac5d93471bdec1a502270e3cc6c");
 }
 
-RC_GTEST_PROP(Crypto, OpenUndoesSealAndRefusesAnyChange, (const std::string& plain, const std::string& aad)) {
+RC_GTEST_PROP(Crypto, OpenUndoesSealAndRefusesAnyChange,
+              (const std::string& plain, const std::string& aad)) {
   Aead aead(as_bytes(std::string(32, 'k')));
   const std::string nonce(12, 'n');
   std::string sealed(plain.size() + kGcmTagBytes, '\0');
-  aead.seal(as_bytes(nonce), as_bytes(aad), as_bytes(plain), std::as_writable_bytes(std::span(sealed)));
+  aead.seal(as_bytes(nonce), as_bytes(aad), as_bytes(plain),
+            std::as_writable_bytes(std::span(sealed)));
   std::string opened(plain.size(), '\0');
   const auto out = std::as_writable_bytes(std::span(opened));
   RC_ASSERT(aead.open(as_bytes(nonce), as_bytes(aad), as_bytes(sealed), out).has_value());
@@ -55,8 +57,10 @@ TEST(Crypto, AssociatedDataIsBound) {
   aead.seal(as_bytes(std::string(12, '1')), as_bytes("body 1"), as_bytes("abc"),
             std::as_writable_bytes(std::span(sealed)));
   const auto out = std::as_writable_bytes(std::span(opened));
-  EXPECT_FALSE(aead.open(as_bytes(std::string(12, '1')), as_bytes("body 2"), as_bytes(sealed), out));
-  EXPECT_FALSE(aead.open(as_bytes(std::string(12, '2')), as_bytes("body 1"), as_bytes(sealed), out));
+  EXPECT_FALSE(
+      aead.open(as_bytes(std::string(12, '1')), as_bytes("body 2"), as_bytes(sealed), out));
+  EXPECT_FALSE(
+      aead.open(as_bytes(std::string(12, '2')), as_bytes("body 1"), as_bytes(sealed), out));
   EXPECT_TRUE(aead.open(as_bytes(std::string(12, '1')), as_bytes("body 1"), as_bytes(sealed), out));
 }
 

@@ -39,7 +39,8 @@ RC_GTEST_PROP(Digest, FoldedCrc64EqualsTheDefinition, ()) {
   RC_ASSERT(crc64_nvme(as_bytes(text)) == crc64_by_bits(text));
 }
 
-RC_GTEST_PROP(Digest, PiecesMakeTheSameDigestAsTheWhole, (const std::string& a, const std::string& b)) {
+RC_GTEST_PROP(Digest, PiecesMakeTheSameDigestAsTheWhole,
+              (const std::string& a, const std::string& b)) {
   for (auto kind : {DigestKind::kMd5, DigestKind::kSha1, DigestKind::kSha256, DigestKind::kCrc32,
                     DigestKind::kCrc32c, DigestKind::kCrc64Nvme}) {
     auto digest = make_digest(kind);
@@ -53,8 +54,8 @@ RC_GTEST_PROP(Digest, PiecesMakeTheSameDigestAsTheWhole, (const std::string& a, 
 
 RC_GTEST_PROP(Digest, CombinedCrcIsThatOfTheWhole, (const std::string& a, const std::string& b)) {
   for (auto kind : {DigestKind::kCrc32, DigestKind::kCrc32c, DigestKind::kCrc64Nvme})
-    RC_ASSERT(combine_crc(kind, digest_of(kind, as_bytes(a)), digest_of(kind, as_bytes(b)), b.size()) ==
-              digest_of(kind, as_bytes(a + b)));
+    RC_ASSERT(combine_crc(kind, digest_of(kind, as_bytes(a)), digest_of(kind, as_bytes(b)),
+                          b.size()) == digest_of(kind, as_bytes(a + b)));
 }
 
 }  // namespace

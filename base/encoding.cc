@@ -42,15 +42,14 @@ constexpr std::array<const char*, 12> kMonths = {"Jan", "Feb", "Mar", "Apr", "Ma
                                                  "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 constexpr std::array<const char*, 7> kDays = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
 
-// Days since 1970-01-01 of a proleptic Gregorian date, and back (H. Hinnant, "chrono-compatible low-level date
-// algorithms").
+// Days since 1970-01-01 of a proleptic Gregorian date, and back (H. Hinnant, "chrono-compatible
+// low-level date algorithms").
 std::int64_t days_from_civil(std::int64_t year, unsigned month, unsigned day) {
   year -= month <= 2;
   const std::int64_t era = (year >= 0 ? year : year - 399) / 400;
   const auto year_of_era = static_cast<unsigned>(year - era * 400);
   const unsigned day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-  const unsigned day_of_era =
-      year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+  const unsigned day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
   return era * 146097 + static_cast<std::int64_t>(day_of_era) - 719468;
 }
 
@@ -77,7 +76,8 @@ Civil civil_from_ms(std::int64_t wall_ms) {
   const auto day_of_era = static_cast<unsigned>(days - era * 146097);
   const unsigned year_of_era =
       (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-  const unsigned day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+  const unsigned day_of_year =
+      day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
   const unsigned shifted_month = (5 * day_of_year + 2) / 153;
   c.day = static_cast<int>(day_of_year - (153 * shifted_month + 2) / 5 + 1);
   c.month = static_cast<int>(shifted_month < 10 ? shifted_month + 3 : shifted_month - 9);
@@ -92,10 +92,11 @@ std::optional<std::int64_t> ms_from_civil(const Civil& c) {
   if (c.month < 1 || c.month > 12 || c.day < 1 || c.hour < 0 || c.hour > 23 || c.minute < 0 ||
       c.minute > 59 || c.second < 0 || c.second > 60)
     return std::nullopt;
-  const int length = kLengths[static_cast<std::size_t>(c.month - 1)] + (c.month == 2 && is_leap(c.year));
+  const int length =
+      kLengths[static_cast<std::size_t>(c.month - 1)] + (c.month == 2 && is_leap(c.year));
   if (c.day > length) return std::nullopt;
-  const std::int64_t days = days_from_civil(c.year, static_cast<unsigned>(c.month),
-                                            static_cast<unsigned>(c.day));
+  const std::int64_t days =
+      days_from_civil(c.year, static_cast<unsigned>(c.month), static_cast<unsigned>(c.day));
   return ((days * 24 + c.hour) * 60 + c.minute) * 60'000 + c.second * 1000 + c.millisecond;
 }
 
@@ -165,17 +166,20 @@ std::optional<std::string> base64_decode(std::string_view text) {
   out.reserve(text.size() / 4 * 3);
   for (std::size_t i = 0; i < text.size(); i += 4) {
     const bool last = i + 4 == text.size();
-    const std::size_t padding = !last ? 0 : (text[i + 3] == '=') + (text[i + 2] == '=' && text[i + 3] == '=');
+    const std::size_t padding =
+        !last ? 0 : (text[i + 3] == '=') + (text[i + 2] == '=' && text[i + 3] == '=');
     std::uint32_t group = 0;
     for (std::size_t j = 0; j < 4; ++j) {
-      const int value = j >= 4 - padding ? 0 : kBase64Values[static_cast<unsigned char>(text[i + j])];
+      const int value =
+          j >= 4 - padding ? 0 : kBase64Values[static_cast<unsigned char>(text[i + j])];
       if (value < 0) return std::nullopt;
       group = group << 6 | static_cast<std::uint32_t>(value);
     }
     // The bits that padding leaves over must be zero, or two texts would mean the same bytes.
     if ((padding == 1 && (group & 0xff) != 0) || (padding == 2 && (group & 0xffff) != 0))
       return std::nullopt;
-    for (std::size_t j = 0; j < 3 - padding; ++j) out += static_cast<char>(group >> (16 - 8 * j) & 0xff);
+    for (std::size_t j = 0; j < 3 - padding; ++j)
+      out += static_cast<char>(group >> (16 - 8 * j) & 0xff);
   }
   return out;
 }
@@ -201,9 +205,7 @@ std::string percent_encode(std::string_view raw, bool keep_slash) {
 }
 
 std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space) {
-  const auto special = [plus_is_space](char c) {
-    return c == '%' || (plus_is_space && c == '+');
-  };
+  const auto special = [plus_is_space](char c) { return c == '%' || (plus_is_space && c == '+'); };
   std::string out;
   out.reserve(text.size());
   while (!text.empty()) {
@@ -258,9 +260,10 @@ std::string format_iso8601(std::int64_t wall_ms) {
 std::string format_http_date(std::int64_t wall_ms) {
   const Civil c = civil_from_ms(wall_ms);
   char text[64];
-  const int size = std::snprintf(
-      text, sizeof text, "%s, %02d %s %04d %02d:%02d:%02d GMT", kDays[static_cast<std::size_t>(c.weekday)],
-      c.day, kMonths[static_cast<std::size_t>(c.month - 1)], c.year, c.hour, c.minute, c.second);
+  const int size = std::snprintf(text, sizeof text, "%s, %02d %s %04d %02d:%02d:%02d GMT",
+                                 kDays[static_cast<std::size_t>(c.weekday)], c.day,
+                                 kMonths[static_cast<std::size_t>(c.month - 1)], c.year, c.hour,
+                                 c.minute, c.second);
   return {text, static_cast<std::size_t>(size)};
 }
 
@@ -273,9 +276,16 @@ std::string format_amz_date(std::int64_t wall_ms) {
 }
 
 std::optional<std::int64_t> parse_iso8601(std::string_view text) {
-  if (text.size() < 20 || !has_shape(text.substr(0, 19), "dddd-dd-ddTdd:dd:dd")) return std::nullopt;
-  Civil c{number(text.substr(0, 4)),   number(text.substr(5, 2)),  number(text.substr(8, 2)),
-          number(text.substr(11, 2)), number(text.substr(14, 2)), number(text.substr(17, 2)), 0, 0};
+  if (text.size() < 20 || !has_shape(text.substr(0, 19), "dddd-dd-ddTdd:dd:dd"))
+    return std::nullopt;
+  Civil c{number(text.substr(0, 4)),
+          number(text.substr(5, 2)),
+          number(text.substr(8, 2)),
+          number(text.substr(11, 2)),
+          number(text.substr(14, 2)),
+          number(text.substr(17, 2)),
+          0,
+          0};
   std::string_view rest = text.substr(19);
   if (rest.front() == '.') {
     std::size_t digits = 1;
@@ -302,16 +312,19 @@ std::optional<std::int64_t> parse_http_date(std::string_view text) {
     month = text.substr(8, 3);
     c.year = number(text.substr(12, 4));
     time = text.substr(17, 8);
-  } else if (const auto comma = text.find(", ");
-             comma != std::string_view::npos && text.size() == comma + 24 && text.ends_with(" GMT")) {
+  } else if (const auto comma = text.find(", "); comma != std::string_view::npos &&
+                                                 text.size() == comma + 24 &&
+                                                 text.ends_with(" GMT")) {
     const std::string_view rest = text.substr(comma + 2);  // 06-Nov-94 08:49:37 GMT
-    if (!has_shape(rest.substr(0, 3), "dd-") || !has_shape(rest.substr(6, 4), "-dd ")) return std::nullopt;
+    if (!has_shape(rest.substr(0, 3), "dd-") || !has_shape(rest.substr(6, 4), "-dd "))
+      return std::nullopt;
     c.day = number(rest.substr(0, 2));
     month = rest.substr(3, 3);
     const int year = number(rest.substr(7, 2));
     c.year = year < 70 ? 2000 + year : 1900 + year;
     time = rest.substr(10, 8);
-  } else if (text.size() == 24 && has_shape(text.substr(19), " dddd")) {  // Sun Nov  6 08:49:37 1994
+  } else if (text.size() == 24 &&
+             has_shape(text.substr(19), " dddd")) {  // Sun Nov  6 08:49:37 1994
     month = text.substr(4, 3);
     const std::string_view day = text.substr(8, 2);
     if (!has_shape(day, "dd") && !has_shape(day, " d")) return std::nullopt;
@@ -332,9 +345,9 @@ std::optional<std::int64_t> parse_http_date(std::string_view text) {
 
 std::optional<std::int64_t> parse_amz_date(std::string_view text) {
   if (!has_shape(text, "ddddddddTddddddZ")) return std::nullopt;
-  return ms_from_civil({number(text.substr(0, 4)), number(text.substr(4, 2)), number(text.substr(6, 2)),
-                        number(text.substr(9, 2)), number(text.substr(11, 2)), number(text.substr(13, 2)),
-                        0, 0});
+  return ms_from_civil({number(text.substr(0, 4)), number(text.substr(4, 2)),
+                        number(text.substr(6, 2)), number(text.substr(9, 2)),
+                        number(text.substr(11, 2)), number(text.substr(13, 2)), 0, 0});
 }
 
 }  // namespace hydra

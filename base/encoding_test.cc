@@ -16,7 +16,8 @@ RC_GTEST_PROP(Encoding, EveryByteStringSurvivesEachEncoding, (const std::string&
 TEST(Encoding, Base64IsStrict) {
   EXPECT_EQ(base64_encode("foob"), "Zm9vYg==");
   EXPECT_EQ(base64_decode("Zm9vYg=="), "foob");
-  for (const char* bad : {"Zm9vYg", "Zm9vYg=", "Zm9vYg===", "Zm9v Yg=", "Zm=vYg==", "Zm9vYh==", "===="})
+  for (const char* bad :
+       {"Zm9vYg", "Zm9vYg=", "Zm9vYg===", "Zm9v Yg=", "Zm=vYg==", "Zm9vYh==", "===="})
     EXPECT_FALSE(base64_decode(bad)) << bad;
 }
 
@@ -28,10 +29,11 @@ TEST(Encoding, BrokenEscapesAreRefused) {
 }
 
 TEST(Encoding, Utf8FollowsRfc3629) {
-  for (std::string_view good : {"", "abc", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf"})
+  for (std::string_view good :
+       {"", "abc", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf"})
     EXPECT_TRUE(is_valid_utf8(good));
-  for (std::string_view bad : {"\x80", "\xc0\xaf", "\xc3", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80",
-                               "\xf5\x80\x80\x80", "\xe2\x82", "\xff"})
+  for (std::string_view bad : {"\x80", "\xc0\xaf", "\xc3", "\xe0\x80\x80", "\xed\xa0\x80",
+                               "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xe2\x82", "\xff"})
     EXPECT_FALSE(is_valid_utf8(bad));
 }
 
@@ -46,7 +48,8 @@ TEST(Encoding, DatesInAllTheirForms) {
   EXPECT_EQ(parse_iso8601("1994-11-06T08:49:37Z"), kMs);
   EXPECT_EQ(format_amz_date(kMs), "19941106T084937Z");
   EXPECT_EQ(parse_amz_date("19941106T084937Z"), kMs);
-  for (const char* bad : {"", "Sun, 31 Feb 1994 08:49:37 GMT", "Sun, 06 Nov 1994 25:49:37 GMT", "yesterday"})
+  for (const char* bad :
+       {"", "Sun, 31 Feb 1994 08:49:37 GMT", "Sun, 06 Nov 1994 25:49:37 GMT", "yesterday"})
     EXPECT_FALSE(parse_http_date(bad)) << bad;
   for (const char* bad : {"19941306T084937Z", "19941106T084937", "1994-11-06"})
     EXPECT_FALSE(parse_amz_date(bad)) << bad;

@@ -29,8 +29,8 @@ class Stream {
   // Ends both directions now; pending and later calls fail with kClosed.
   virtual void close() = 0;
 
-  // Moves the stream to another loop of the process; `then` runs there with it. Call while no read or write is
-  // pending. `self` must be the owner of this very stream.
+  // Moves the stream to another loop of the process; `then` runs there with it. Call while no read
+  // or write is pending. `self` must be the owner of this very stream.
   virtual void move_to(Loop& target, std::unique_ptr<Stream> self,
                        std::function<void(std::unique_ptr<Stream>)> then) = 0;
 
@@ -69,7 +69,8 @@ class File {
   // Fills `into` from `offset`; returns fewer bytes only at the end of the file.
   virtual Task<Result<std::size_t>> read(MutableBytes into, std::uint64_t offset) = 0;
   virtual Task<Status> write(std::span<const ByteView> pieces, std::uint64_t offset) = 0;
-  // Makes all finished writes durable (fdatasync). A failure is final: fence the device (invariant 8).
+  // Makes all finished writes durable (fdatasync). A failure is final: fence the device (invariant
+  // 8).
   virtual Task<Status> sync() = 0;
   // Reserves space, kNoSpace when there is none. Extends the file with zeros.
   virtual Task<Status> allocate(std::uint64_t offset, std::uint64_t length) = 0;
@@ -81,8 +82,8 @@ enum class OpenMode {
   kRead,
   kReadWrite,
   kCreateNew,  // fails if it exists
-  kLocked,     // read and write, created if absent; kConflict while another opener holds it (flock): ends with the
-               // File, and with the process
+  kLocked,  // read and write, created if absent; kConflict while another opener holds it (flock):
+            // ends with the File, and with the process
 };
 
 struct DiskSpace {

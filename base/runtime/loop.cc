@@ -15,7 +15,7 @@ constexpr bool kRecycle = !__has_feature(address_sanitizer);
 constexpr bool kRecycle = true;
 #endif
 constexpr std::size_t kClassBytes = 128;
-constexpr std::size_t kClasses = 32;       // frames up to 4 KiB are recycled
+constexpr std::size_t kClasses = 32;        // frames up to 4 KiB are recycled
 constexpr std::size_t kKeptPerClass = 256;  // frames kept per class and thread
 
 struct FrameCache {
@@ -44,7 +44,7 @@ void* allocate_frame(std::size_t bytes) {
     --cache.count[size_class];
     return free;
   }
-  return ::operator new(size_class * kClassBytes);
+  return ::operator new(size_class* kClassBytes);
 }
 
 void release_frame(void* frame, std::size_t bytes) {
@@ -61,8 +61,8 @@ void release_frame(void* frame, std::size_t bytes) {
 }
 }  // namespace detail
 
-// A spawned task in the list of its loop. The list is in the order of spawning, so that teardown neither depends
-// on addresses nor destroys a parent before the children that refer to it.
+// A spawned task in the list of its loop. The list is in the order of spawning, so that teardown
+// neither depends on addresses nor destroys a parent before the children that refer to it.
 struct Loop::RootLink {
   explicit RootLink(Loop& owner) : loop(owner), older(owner.youngest_) {
     if (older != nullptr) older->younger = this;
@@ -83,7 +83,8 @@ struct Loop::RootLink {
   std::coroutine_handle<> frame;
 };
 
-// The outermost coroutine of a spawned task: registers its frame with the loop, so that teardown can destroy it.
+// The outermost coroutine of a spawned task: registers its frame with the loop, so that teardown
+// can destroy it.
 struct Loop::Root {
   struct promise_type : RootLink {
     promise_type(Loop& owner, Task<void>&) : RootLink(owner) {}

@@ -1,6 +1,7 @@
 // Loop: one single-threaded executor, and with Net and Disk (io.h) the seam through which all time,
-// randomness, network, disk and threads come (invariant 10). A gateway has one loop a worker, an agent has one.
-// runtime/pistache/ is the real one; runtime/sim/ runs many loops in one thread under a seeded scheduler.
+// randomness, network, disk and threads come (invariant 10). A gateway has one loop a worker, an
+// agent has one. runtime/pistache/ is the real one; runtime/sim/ runs many loops in one thread
+// under a seeded scheduler.
 //
 // Unless said otherwise a method may be called only from the loop's own thread; post() from any.
 #pragma once
@@ -33,8 +34,8 @@ struct Deadline {
 class Net;
 class Disk;
 
-// A background thread that runs closures in the order of their posting; simulated as delayed turns of the loop.
-// Destroying it drops what has not started and waits for what runs.
+// A background thread that runs closures in the order of their posting; simulated as delayed turns
+// of the loop. Destroying it drops what has not started and waits for what runs.
 class Sequencer {
  public:
   virtual ~Sequencer() = default;

@@ -1,6 +1,7 @@
-// Waiting inside one loop: sleep, Event, Semaphore, Queue, TaskGroup. Nothing here is thread-safe; each
-// object belongs to one loop. Waiters are resumed in later turns, in the order of their waiting. Every waiter
-// unlinks itself when its frame is destroyed, so teardown in any order is safe.
+// Waiting inside one loop: sleep, Event, Semaphore, Queue, TaskGroup. Nothing here is thread-safe;
+// each object belongs to one loop. Waiters are resumed in later turns, in the order of their
+// waiting. Every waiter unlinks itself when its frame is destroyed, so teardown in any order is
+// safe.
 #pragma once
 
 #include <deque>
@@ -120,8 +121,8 @@ class Event {
   detail::WaitList waiters_;
 };
 
-// Counts units (bytes, slots). First come, first served: a large request is not starved by small ones.
-// A request larger than the whole capacity is granted when all of it is free.
+// Counts units (bytes, slots). First come, first served: a large request is not starved by small
+// ones. A request larger than the whole capacity is granted when all of it is free.
 class Semaphore {
  public:
   Semaphore(Loop& loop, std::size_t capacity)
@@ -158,7 +159,8 @@ class Semaphore {
   std::size_t available() const { return available_; }
 
  private:
-  // An acquire() that waits. It lives in that coroutine's frame and is in queue_ until granted or given up.
+  // An acquire() that waits. It lives in that coroutine's frame and is in queue_ until granted or
+  // given up.
   struct Request {
     Request(Semaphore& owner, std::size_t wanted);
     Request(const Request&) = delete;
@@ -181,7 +183,8 @@ class Semaphore {
   std::deque<Request*> queue_;
 };
 
-// A bounded FIFO between tasks of one loop. After close(), pushes fail with kClosed and pops drain what is left.
+// A bounded FIFO between tasks of one loop. After close(), pushes fail with kClosed and pops drain
+// what is left.
 template <typename T>
 class Queue {
  public:

@@ -1,7 +1,8 @@
-// Task<T>: a lazy coroutine. It starts when awaited (or when handed to Loop::spawn), resumes its awaiter when
-// done, and belongs to exactly one owner. There is no cancellation: every wait has a deadline, and a task that
-// was started is awaited to its end. Destroying a suspended task is legal only while its Loop is torn down.
-// All of a task runs on the loop it was started on. Exceptions do not leave a task: they end the process.
+// Task<T>: a lazy coroutine. It starts when awaited (or when handed to Loop::spawn), resumes its
+// awaiter when done, and belongs to exactly one owner. There is no cancellation: every wait has a
+// deadline, and a task that was started is awaited to its end. Destroying a suspended task is legal
+// only while its Loop is torn down. All of a task runs on the loop it was started on. Exceptions do
+// not leave a task: they end the process.
 #pragma once
 
 #include <coroutine>

@@ -254,9 +254,9 @@ class Catalog {
 
   // Writes: on the caller's loop; durable when they return, and in the journal, except for what the
   // grid itself changes in its membership (journal_sink.h). kUnavailable: the journal could not
-  // take it, nothing was done. kInternal: it is done, but the journal has not taken it yet. kNoSpace
-  // when the device of the catalog is full. Creating one's own bucket again returns it unchanged;
-  // another's: kBucketAlreadyExists.
+  // take it, nothing was done. kInternal: it is done, but the journal has not taken it yet.
+  // kNoSpace when the device of the catalog is full. Creating one's own bucket again returns it
+  // unchanged; another's: kBucketAlreadyExists.
   virtual Task<Result<Bucket>> create_bucket(Loop& loop, Bucket bucket) = 0;
   virtual Task<Status> delete_bucket(Loop& loop, std::string name) = 0;  // kBucketNotEmpty
   // Enables or suspends it; it can never be off again (kInvalidArgument).

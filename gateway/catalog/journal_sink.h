@@ -27,8 +27,8 @@ class JournalSink {
   // How the transaction of the last stage() ended: it is durable here, or nothing of it is left.
   virtual void staged(bool durable) = 0;
   // Calls `then` once, on any thread and perhaps before it returns: without error when all that was
-  // committed so far is in the journal, with kInternal when that takes too long. In the order of the
-  // calls.
+  // committed so far is in the journal, with kInternal when that takes too long. In the order of
+  // the calls.
   virtual void when_safe(std::function<void(const Status&)> then) = 0;
 };
 

@@ -109,7 +109,8 @@ RC_GTEST_PROP(KeysFormat, EarlierTimesComeFirst, ()) {
 }
 
 RC_GTEST_PROP(KeysFormat, AnyBytesAreParsedOrRefused, ()) {
-  const auto tag = *rc::gen::element<std::uint8_t>(0x10, 0x30, 0x31, 0x33, 0x42, 0x43, 0x44, 0x50, 0x60);
+  const auto tag =
+      *rc::gen::element<std::uint8_t>(0x10, 0x30, 0x31, 0x33, 0x42, 0x43, 0x44, 0x50, 0x60);
   const std::string key = std::string(1, static_cast<char>(tag)) + any_key();
   if (const auto upload = parse_upload_key(as_bytes(key)))
     RC_ASSERT(upload_key(upload->bucket, upload->key, upload->upload_id) == key);

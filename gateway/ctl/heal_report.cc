@@ -79,9 +79,9 @@ Result<std::string> heal_report(const Json& heal, const admin::GridStatus& statu
     out += may_fail_text(status.nodes_may_fail) + "\n";
     out += below_text(heal.at("census"));
     if (const auto blocked = number(heal, "blocked"); blocked > 0)
-      out += fmt::format("{} be helped now: {}\n",
-                         counted(blocked, "extent cannot", "extents cannot"),
-                         printable(heal.at("blocked_why").get<std::string>()));
+      out +=
+          fmt::format("{} be helped now: {}\n", counted(blocked, "extent cannot", "extents cannot"),
+                      printable(heal.at("blocked_why").get<std::string>()));
     out += fmt::format("Since its start this gateway healed {} ({}); it may move {}/s now.\n",
                        counted(number(heal, "healed_extents"), "extent", "extents"),
                        bytes_text(number(heal, "healed_bytes")),

@@ -119,7 +119,7 @@ class Journal {
   std::map<NodeId, Nanos> away_since_;
 
   bool trimming_ = false;
-  bool warned_ = false;  // of records that this catalog never wrote
+  bool warned_ = false;                      // of records that this catalog never wrote
   std::map<NodeId, std::uint64_t> trimmed_;  // up to which root
 };
 

@@ -70,9 +70,7 @@ KeyRing::~KeyRing() {
   for (auto& [id, key] : keys_) secure_clear(key);
 }
 
-DataKey KeyRing::derive(std::string_view info) const {
-  return hkdf(keys_.begin()->second, info);
-}
+DataKey KeyRing::derive(std::string_view info) const { return hkdf(keys_.begin()->second, info); }
 
 std::map<std::uint32_t, DataKey> KeyRing::derive_each(std::string_view info) const {
   std::map<std::uint32_t, DataKey> derived;

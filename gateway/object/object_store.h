@@ -55,7 +55,7 @@ class StoredBody {
   void release() { data = {}; }
 
   catalog::NewData data;
-  std::vector<catalog::Slice> slices;  // none for an empty body
+  std::vector<catalog::Slice> slices;                 // none for an empty body
   std::vector<heal::WritesInFlight::Hold> in_flight;  // of its extents, until the catalog decided
 
  private:

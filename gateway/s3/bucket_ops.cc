@@ -26,8 +26,7 @@ Task<Status> create_bucket(Call& call) {
 Task<Status> head_bucket(Call& call) {
   HYDRA_CO_TRY(const catalog::Bucket bucket, call.open_bucket());
   http::ResponseHead head = call.answer(200);
-  head.add("x-amz-bucket-region",
-           bucket.location.empty() ? call.options.region : bucket.location);
+  head.add("x-amz-bucket-region", bucket.location.empty() ? call.options.region : bucket.location);
   co_return co_await call.respond_empty(std::move(head));
 }
 

@@ -1,5 +1,6 @@
-// Call: one S3 request on its way through an operation: who calls, on which bucket and key, with which query, and
-// the means to answer. Lives on the connection's coroutine; an operation borrows it.
+// Call: one S3 request on its way through an operation: who calls, on which bucket and key, with
+// which query, and the means to answer. Lives on the connection's coroutine; an operation borrows
+// it.
 #pragma once
 
 #include <cstdint>
@@ -36,8 +37,8 @@ class Query {
 };
 
 struct ServiceOptions {
-  std::string region = "us-east-1";   // what GetBucketLocation and x-amz-bucket-region say
-  std::vector<std::string> domains;   // virtual-host style: BUCKET.domain
+  std::string region = "us-east-1";  // what GetBucketLocation and x-amz-bucket-region say
+  std::vector<std::string> domains;  // virtual-host style: BUCKET.domain
 };
 
 struct Call {
@@ -73,7 +74,8 @@ struct Call {
   Task<Status> respond_xml(std::string body, int status = 200);
   Task<Status> respond_empty(http::ResponseHead head) { return http.respond(std::move(head), {}); }
 
-  // The whole payload, verified; for requests that carry a small document. kMaxMessageLengthExceeded.
+  // The whole payload, verified; for requests that carry a small document.
+  // kMaxMessageLengthExceeded.
   Task<Result<std::string>> document(std::size_t limit = 8u << 20, PayloadChecks checks = {});
 };
 

@@ -51,12 +51,14 @@ Verdict judge(const Conditions& conditions, std::string_view etag, std::int64_t 
   };
   if (conditions.if_match) {
     if (!matches_etag(*conditions.if_match, etag)) return Verdict::kPreconditionFailed;
-  } else if (const auto limit = since(conditions.if_unmodified_since); limit && modified_s > *limit) {
+  } else if (const auto limit = since(conditions.if_unmodified_since);
+             limit && modified_s > *limit) {
     return Verdict::kPreconditionFailed;
   }
   if (conditions.if_none_match) {
     if (matches_etag(*conditions.if_none_match, etag)) return Verdict::kNotModified;
-  } else if (const auto limit = since(conditions.if_modified_since); limit && modified_s <= *limit) {
+  } else if (const auto limit = since(conditions.if_modified_since);
+             limit && modified_s <= *limit) {
     return Verdict::kNotModified;
   }
   return Verdict::kProceed;

@@ -25,7 +25,8 @@ Result<CopySource> open_copy_source(Call& call) {
   if (path->starts_with('/')) path->erase(0, 1);
   const auto slash = path->find('/');
   if (slash == std::string::npos || slash == 0 || slash + 1 == path->size())
-    return fail(Code::kInvalidArgument, "Copy Source must mention the source bucket and key: sourcebucket/sourcekey");
+    return fail(Code::kInvalidArgument,
+                "Copy Source must mention the source bucket and key: sourcebucket/sourcekey");
   source.key = path->substr(slash + 1);
   HYDRA_TRY(source.bucket, call.open_bucket(path->substr(0, slash)));
   auto version = call.catalog().object(source.bucket.id, source.key, source.version_id);

@@ -1,4 +1,5 @@
-// The source of CopyObject and UploadPartCopy: where it is, whether its conditions hold, and digests over its bytes.
+// The source of CopyObject and UploadPartCopy: where it is, whether its conditions hold, and
+// digests over its bytes.
 #pragma once
 
 #include "gateway/s3/call.h"
@@ -12,8 +13,9 @@ struct CopySource {
   catalog::Version version;
 };
 
-// x-amz-copy-source (percent-encoded "BUCKET/KEY", maybe with a leading slash and "?versionId=ID") with its x-amz-copy-source-if-*
-// headers. kInvalidArgument, kNoSuchBucket, kAccessDenied, kNoSuchKey, kPreconditionFailed.
+// x-amz-copy-source (percent-encoded "BUCKET/KEY", maybe with a leading slash and "?versionId=ID")
+// with its x-amz-copy-source-if-* headers. kInvalidArgument, kNoSuchBucket, kAccessDenied,
+// kNoSuchKey, kPreconditionFailed.
 Result<CopySource> open_copy_source(Call& call);
 
 // x-amz-copy-source-version-id, where the source's bucket keeps versions or once did.

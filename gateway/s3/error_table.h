@@ -16,10 +16,12 @@ struct ErrorRow {
   std::string_view message;  // used where the Error brings none
 };
 
-// Codes without a row of their own are rendered as InternalError, and their message is kept from the client.
+// Codes without a row of their own are rendered as InternalError, and their message is kept from
+// the client.
 const ErrorRow& error_row(Code code);
 
 // The <Error> document. `resource` is the path as the client sent it.
-std::string render_error(const Error& error, std::string_view resource, std::string_view request_id);
+std::string render_error(const Error& error, std::string_view resource,
+                         std::string_view request_id);
 
 }  // namespace hydra::s3

@@ -30,8 +30,8 @@ Result<catalog::Upload> open_upload(Call& call, const catalog::Bucket& bucket) {
   return call.catalog().upload(bucket.id, call.key, call.query.get("uploadId"));
 }
 
-// x-amz-checksum-algorithm and -type of a new upload, with S3's defaults: SHA ones are composite, CRC64NVME is of the
-// full object, CRC32 and CRC32C may be either.
+// x-amz-checksum-algorithm and -type of a new upload, with S3's defaults: SHA ones are composite,
+// CRC64NVME is of the full object, CRC32 and CRC32C may be either.
 Status set_checksum(const Call& call, catalog::Upload& upload) {
   HYDRA_TRY(upload.checksum_kind, checksum_algorithm(call.request()));
   const auto type = call.header("x-amz-checksum-type");
@@ -44,8 +44,8 @@ Status set_checksum(const Call& call, catalog::Upload& upload) {
                   "x-amz-checksum-algorithm header.");
     return {};
   }
-  const bool sha = *upload.checksum_kind == DigestKind::kSha1 ||
-                   *upload.checksum_kind == DigestKind::kSha256;
+  const bool sha =
+      *upload.checksum_kind == DigestKind::kSha1 || *upload.checksum_kind == DigestKind::kSha256;
   const bool crc64 = *upload.checksum_kind == DigestKind::kCrc64Nvme;
   const std::string wanted = type.value_or(crc64 ? "FULL_OBJECT" : "COMPOSITE");
   if ((wanted == "FULL_OBJECT" && sha) || (wanted == "COMPOSITE" && crc64))
@@ -109,11 +109,11 @@ Task<Status> upload_part(Call& call) {
   part.checksum = stored_checksum(*payload);
   part.modified_ms = call.loop().wall_ms();
   if (upload.checksum_kind && part.checksum && part.checksum->kind != *upload.checksum_kind)
-    co_return fail(Code::kInvalidRequest,
-                   "Checksum Type mismatch occurred, expected checksum Type: " +
-                       std::string(checksum_name(*upload.checksum_kind).algorithm) +
-                       ", actual checksum Type: " +
-                       std::string(checksum_name(part.checksum->kind).algorithm));
+    co_return fail(
+        Code::kInvalidRequest,
+        "Checksum Type mismatch occurred, expected checksum Type: " +
+            std::string(checksum_name(*upload.checksum_kind).algorithm) +
+            ", actual checksum Type: " + std::string(checksum_name(part.checksum->kind).algorithm));
 
   http::ResponseHead head = call.answer(200);
   head.add("ETag", quoted(part.etag));
@@ -128,13 +128,13 @@ Task<Status> upload_part(Call& call) {
 
 namespace {
 
-// A part that is the whole of an object which was stored in one piece has its MD5. Any other copied part gets a tag
-// made from its source's and its range, since its bytes are not read.
+// A part that is the whole of an object which was stored in one piece has its MD5. Any other copied
+// part gets a tag made from its source's and its range, since its bytes are not read.
 std::string copied_etag(const catalog::Version& source, const ByteRange& range) {
   if (source.parts.empty() && range.length == source.bytes) return source.etag;
-  return hex_encode(digest_of(DigestKind::kMd5,
-                              as_bytes(source.etag + ":" + std::to_string(range.offset) + "+" +
-                                       std::to_string(range.length))));
+  return hex_encode(
+      digest_of(DigestKind::kMd5, as_bytes(source.etag + ":" + std::to_string(range.offset) + "+" +
+                                           std::to_string(range.length))));
 }
 
 Task<Result<catalog::Part>> copied_part(Call& call, const catalog::Upload& upload,
@@ -246,10 +246,9 @@ Task<Status> complete_upload(Call& call) {
   checks.checksum_headers = false;  // they speak of the object
   HYDRA_CO_TRY(const std::string document, co_await call.document(8u << 20, checks));
   HYDRA_CO_TRY(auto request, complete_request(call, document));
-  HYDRA_CO_TRY(const catalog::Version version,
-               co_await call.catalog().complete_upload(call.loop(), bucket.id, call.key,
-                                                       call.query.get("uploadId"),
-                                                       std::move(request)));
+  HYDRA_CO_TRY(const catalog::Version version, co_await call.catalog().complete_upload(
+                                                   call.loop(), bucket.id, call.key,
+                                                   call.query.get("uploadId"), std::move(request)));
   std::string body;
   XmlWriter xml(body);
   xml.declaration();
@@ -274,8 +273,8 @@ Task<Status> complete_upload(Call& call) {
 
 Task<Status> abort_upload(Call& call) {
   HYDRA_CO_TRY(const catalog::Bucket bucket, call.open_bucket());
-  HYDRA_CO_CHECK_OK(co_await call.catalog().abort_upload(
-      call.loop(), bucket.id, call.key, call.query.get("uploadId"), call.now_ms));
+  HYDRA_CO_CHECK_OK(co_await call.catalog().abort_upload(call.loop(), bucket.id, call.key,
+                                                         call.query.get("uploadId"), call.now_ms));
   co_return co_await call.respond_empty(call.answer(204));
 }
 

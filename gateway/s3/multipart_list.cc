@@ -24,7 +24,8 @@ void person(XmlWriter& xml, std::string_view element, const catalog::Owner& owne
 Task<Status> list_parts(Call& call) {
   HYDRA_CO_TRY(const std::size_t limit, page_limit(call.query, "max-parts", kMostEntries));
   HYDRA_CO_TRY(const std::size_t marker, page_limit(call.query, "part-number-marker", UINT32_MAX));
-  const std::uint32_t after = call.query.has("part-number-marker") ? static_cast<std::uint32_t>(marker) : 0;
+  const std::uint32_t after =
+      call.query.has("part-number-marker") ? static_cast<std::uint32_t>(marker) : 0;
   HYDRA_CO_TRY(const catalog::Bucket bucket, call.open_bucket());
   const std::string id = call.query.get("uploadId");
   HYDRA_CO_TRY(const catalog::Upload upload, call.catalog().upload(bucket.id, call.key, id));

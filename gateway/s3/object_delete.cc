@@ -1,12 +1,12 @@
 // DeleteObject and DeleteObjects.
+#include <charconv>
+
 #include "base/encoding.h"
 #include "gateway/s3/call.h"
 #include "gateway/s3/conditions.h"
 #include "gateway/s3/error_table.h"
 #include "gateway/s3/version_ids.h"
 #include "gateway/s3/xml.h"
-
-#include <charconv>
 
 namespace hydra::s3 {
 
@@ -80,8 +80,8 @@ Task<Status> delete_object(Call& call) {
                delete_preconditions(call.header("if-match"),
                                     call.header("x-amz-if-match-last-modified-time"),
                                     call.header("x-amz-if-match-size")));
-  auto deleted = co_await call.catalog().delete_object(call.loop(), bucket.id, std::move(item),
-                                                       call.now_ms);
+  auto deleted =
+      co_await call.catalog().delete_object(call.loop(), bucket.id, std::move(item), call.now_ms);
   if (!deleted && deleted.error().code != Code::kNoSuchKey)
     co_return fail(std::move(deleted).error());
   http::ResponseHead head = call.answer(204);
@@ -104,10 +104,9 @@ Task<Status> delete_objects(Call& call) {
     if (item.key.empty() || items.size() == kMostKeys) co_return fail(Code::kMalformedXml);
     item.version_id = child_of(element, "VersionId");
     if (item.version_id && item.version_id->empty()) item.version_id.reset();
-    HYDRA_CO_TRY(item.preconditions,
-                 delete_preconditions(child_of(element, "ETag"),
-                                      child_of(element, "LastModifiedTime"),
-                                      child_of(element, "Size")));
+    HYDRA_CO_TRY(item.preconditions, delete_preconditions(child_of(element, "ETag"),
+                                                          child_of(element, "LastModifiedTime"),
+                                                          child_of(element, "Size")));
     items.push_back(std::move(item));
   }
   if (items.empty()) co_return fail(Code::kMalformedXml);

@@ -13,9 +13,13 @@ namespace {
 
 constexpr std::size_t kMaxUserMetadata = 2048;
 constexpr std::string_view kMetaPrefix = "x-amz-meta-";
-constexpr std::array<std::string_view, 7> kStored = {
-    "content-type",     "cache-control", "content-disposition", "content-encoding",
-    "content-language", "expires",       "x-amz-website-redirect-location"};
+constexpr std::array<std::string_view, 7> kStored = {"content-type",
+                                                     "cache-control",
+                                                     "content-disposition",
+                                                     "content-encoding",
+                                                     "content-language",
+                                                     "expires",
+                                                     "x-amz-website-redirect-location"};
 // response-* query parameter and the header it replaces.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kOverrides = {
     {{"response-content-type", "content-type"},

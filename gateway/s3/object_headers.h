@@ -6,14 +6,16 @@
 
 namespace hydra::s3 {
 
-// Content-*, Cache-Control, Expires, x-amz-website-redirect-location and x-amz-meta-* of a request. User metadata
-// over 2 KiB: kMetadataTooLarge. Content-Encoding loses its "aws-chunked", which was only transfer.
+// Content-*, Cache-Control, Expires, x-amz-website-redirect-location and x-amz-meta-* of a request.
+// User metadata over 2 KiB: kMetadataTooLarge. Content-Encoding loses its "aws-chunked", which was
+// only transfer.
 Result<catalog::Fields> stored_fields(const http::Request& request);
 
 // kInvalidStorageClass unless it is one whose promises the grid keeps.
 Result<std::string> storage_class(const http::Request& request);
 
-// What HEAD and GET say of a version, without length and range; response-* overrides of a signed query applied.
+// What HEAD and GET say of a version, without length and range; response-* overrides of a signed
+// query applied.
 void add_object_fields(const Call& call, const catalog::Version& version, http::ResponseHead& head);
 
 // Names are those of auth/checksum.h; "ChecksumCRC32" is the element in XML.
@@ -25,7 +27,8 @@ std::size_t part_count(const catalog::Version& version);
 std::string shown_checksum(const catalog::Checksum& checksum, std::size_t parts);
 void add_checksum_fields(const catalog::Checksum& checksum, std::size_t parts,
                          http::ResponseHead& head);
-// The x-amz-checksum-* header of a request that speaks of a whole object. kInvalidRequest when malformed or twice.
+// The x-amz-checksum-* header of a request that speaks of a whole object. kInvalidRequest when
+// malformed or twice.
 Result<std::optional<catalog::Checksum>> checksum_of(const http::Request& request);
 // x-amz-checksum-algorithm, if there is one. kInvalidRequest when unknown.
 Result<std::optional<DigestKind>> checksum_algorithm(const http::Request& request);

@@ -15,8 +15,8 @@ namespace {
 // Which bytes of the object are wanted, and as what.
 struct Selection {
   ByteRange range;
-  bool partial = false;                 // answered by 206 and Content-Range
-  std::optional<std::size_t> part;      // index into Version::parts
+  bool partial = false;             // answered by 206 and Content-Range
+  std::optional<std::size_t> part;  // index into Version::parts
 };
 
 Conditions conditions_of(const Call& call) {
@@ -54,7 +54,9 @@ Result<Selection> select(const Call& call, const catalog::Version& version) {
   HYDRA_TRY(const auto number, part_number(call));
   const auto range = call.header("range");
   if (number) {
-    if (range) return fail(Code::kInvalidRequest, "Cannot specify both Range header and partNumber query parameter");
+    if (range)
+      return fail(Code::kInvalidRequest,
+                  "Cannot specify both Range header and partNumber query parameter");
     return select_part(version, *number);
   }
   if (range) {
@@ -82,9 +84,10 @@ http::ResponseHead object_head(const Call& call, const catalog::Bucket& bucket,
   add_object_fields(call, version, head);
   add_version_id(bucket, version.version_id, head);
   if (selection.partial)
-    head.add("Content-Range", "bytes " + std::to_string(selection.range.offset) + "-" +
-                                  std::to_string(selection.range.offset + selection.range.length - 1) +
-                                  "/" + std::to_string(version.bytes));
+    head.add("Content-Range",
+             "bytes " + std::to_string(selection.range.offset) + "-" +
+                 std::to_string(selection.range.offset + selection.range.length - 1) + "/" +
+                 std::to_string(version.bytes));
   if (call.query.has("partNumber") && !version.parts.empty())
     head.add("x-amz-mp-parts-count", std::to_string(version.parts.size()));
   if (call.header("x-amz-checksum-mode") == "ENABLED") {
@@ -109,7 +112,8 @@ Task<Status> get_object(Call& call) {
   Status allowed;
   auto found = call.catalog().object_and_plan(
       bucket.id, call.key,
-      [&](const catalog::Version& version) -> std::optional<std::pair<std::uint64_t, std::uint64_t>> {
+      [&](const catalog::Version& version)
+          -> std::optional<std::pair<std::uint64_t, std::uint64_t>> {
         allowed = check_conditions(call, version);
         if (!allowed) return std::nullopt;
         selected = select(call, version);
@@ -117,8 +121,7 @@ Task<Status> get_object(Call& call) {
         return std::pair{(*selected)->range.offset, (*selected)->range.length};
       },
       version_id);
-  if (!found)
-    co_return fail(explain_missing(call, bucket, version_id, std::move(found).error()));
+  if (!found) co_return fail(explain_missing(call, bucket, version_id, std::move(found).error()));
   const catalog::Version& version = found->first;
   if (!allowed && allowed.error().code == Code::kNotModified) {
     http::ResponseHead head = call.answer(304);
@@ -130,8 +133,8 @@ Task<Status> get_object(Call& call) {
   HYDRA_CO_CHECK_OK(allowed);
   if (!*selected) co_return fail(std::move(*selected).error());
   const Selection selection = **selected;
-  HYDRA_CO_CHECK_OK(
-      co_await call.http.start(object_head(call, bucket, version, selection), selection.range.length));
+  HYDRA_CO_CHECK_OK(co_await call.http.start(object_head(call, bucket, version, selection),
+                                             selection.range.length));
   if (!call.head()) HYDRA_CO_CHECK_OK(co_await call.store.send(found->second, call.http));
   co_return co_await call.http.finish();
 }
@@ -159,12 +162,18 @@ Result<AttributeNames> wanted_attributes(const Call& call) {
       list.remove_prefix(comma == std::string_view::npos ? list.size() : comma + 1);
       while (!name.empty() && name.front() == ' ') name.remove_prefix(1);
       any = true;
-      if (name == "ETag") wanted.etag = true;
-      else if (name == "Checksum") wanted.checksum = true;
-      else if (name == "ObjectParts") wanted.parts = true;
-      else if (name == "StorageClass") wanted.storage_class = true;
-      else if (name == "ObjectSize") wanted.size = true;
-      else return fail(Code::kInvalidArgument, "Invalid attribute name specified.");
+      if (name == "ETag")
+        wanted.etag = true;
+      else if (name == "Checksum")
+        wanted.checksum = true;
+      else if (name == "ObjectParts")
+        wanted.parts = true;
+      else if (name == "StorageClass")
+        wanted.storage_class = true;
+      else if (name == "ObjectSize")
+        wanted.size = true;
+      else
+        return fail(Code::kInvalidArgument, "Invalid attribute name specified.");
     }
   }
   if (!any) return fail(Code::kInvalidArgument, "x-amz-object-attributes header is missing.");
@@ -224,8 +233,7 @@ Task<Status> get_object_attributes(Call& call) {
   HYDRA_CO_TRY(const std::string version_id, version_id_of(call));
   HYDRA_CO_TRY(const catalog::Bucket bucket, call.open_bucket());
   auto found = call.catalog().head(bucket.id, call.key, version_id);
-  if (!found)
-    co_return fail(explain_missing(call, bucket, version_id, std::move(found).error()));
+  if (!found) co_return fail(explain_missing(call, bucket, version_id, std::move(found).error()));
   const catalog::Version version = std::move(*found);
   HYDRA_CO_CHECK_OK(check_conditions(call, version));
   std::string body;
@@ -251,7 +259,8 @@ Task<Status> get_object_attributes(Call& call) {
   co_return co_await call.http.respond(std::move(head), body);
 }
 
-// The aws client asks for the tags of every large object it copies. None has any, as setting them answers 501.
+// The aws client asks for the tags of every large object it copies. None has any, as setting them
+// answers 501.
 Task<Status> get_object_tagging(Call& call) {
   HYDRA_CO_TRY(const catalog::Bucket bucket, call.open_bucket());
   HYDRA_CO_TRY(const catalog::Version version, call.catalog().head(bucket.id, call.key));

@@ -59,7 +59,8 @@ Task<Status> put_object(Call& call) {
 
 namespace {
 
-// The copy's metadata: the source's, or what the request brings with x-amz-metadata-directive: REPLACE.
+// The copy's metadata: the source's, or what the request brings with x-amz-metadata-directive:
+// REPLACE.
 Result<catalog::Version> copied_version(Call& call, const CopySource& source, bool same_object) {
   const std::string directive = call.header("x-amz-metadata-directive").value_or("COPY");
   if (directive != "COPY" && directive != "REPLACE")
@@ -94,8 +95,7 @@ Task<Status> set_copy_checksum(Call& call, catalog::Version& version) {
   HYDRA_CO_TRY(const auto kind, checksum_algorithm(call.request()));
   if (!kind || (version.checksum && version.checksum->kind == *kind)) co_return Status();
   HYDRA_CO_TRY(std::string value, co_await digest_slices(call, version.slices, *kind));
-  version.checksum =
-      catalog::Checksum{*kind, catalog::ChecksumType::kFullObject, std::move(value)};
+  version.checksum = catalog::Checksum{*kind, catalog::ChecksumType::kFullObject, std::move(value)};
   co_return Status();
 }
 
@@ -128,8 +128,8 @@ Task<Status> copy_object(Call& call) {
     HYDRA_CO_TRY(catalog::Version version, copied_version(call, source, same_object));
     HYDRA_CO_CHECK_OK(co_await set_copy_checksum(call, version));
     const std::string body = copy_result(version);
-    auto version_id = co_await call.catalog().put_object(call.loop(), bucket.id,
-                                                         std::move(version), {}, preconditions);
+    auto version_id = co_await call.catalog().put_object(call.loop(), bucket.id, std::move(version),
+                                                         {}, preconditions);
     if (version_id) {
       http::ResponseHead head = call.answer(200);
       add_new_version_id(*version_id, head);

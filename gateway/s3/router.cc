@@ -13,25 +13,57 @@ namespace {
 constexpr std::size_t kMaxKeyBytes = 1024;
 
 // Subresources that S3 knows and that are not supported: asking for one is answered, not ignored.
-constexpr std::array<std::string_view, 29> kUnsupportedQueries = {
-    "accelerate", "analytics", "cors", "encryption", "intelligent-tiering", "inventory",
-    "legal-hold", "lifecycle", "logging", "metadataConfiguration", "metadataTable", "metrics",
-    "notification", "object-lock", "ownershipControls", "policy", "policyStatus",
-    "publicAccessBlock", "renameObject", "replication", "requestPayment", "restore", "retention",
-    "select", "session", "tagging", "torrent", "website", "append"};
+constexpr std::array<std::string_view, 29> kUnsupportedQueries = {"accelerate",
+                                                                  "analytics",
+                                                                  "cors",
+                                                                  "encryption",
+                                                                  "intelligent-tiering",
+                                                                  "inventory",
+                                                                  "legal-hold",
+                                                                  "lifecycle",
+                                                                  "logging",
+                                                                  "metadataConfiguration",
+                                                                  "metadataTable",
+                                                                  "metrics",
+                                                                  "notification",
+                                                                  "object-lock",
+                                                                  "ownershipControls",
+                                                                  "policy",
+                                                                  "policyStatus",
+                                                                  "publicAccessBlock",
+                                                                  "renameObject",
+                                                                  "replication",
+                                                                  "requestPayment",
+                                                                  "restore",
+                                                                  "retention",
+                                                                  "select",
+                                                                  "session",
+                                                                  "tagging",
+                                                                  "torrent",
+                                                                  "website",
+                                                                  "append"};
 
-// Headers whose meaning would be lost if they were ignored. x-amz-bypass-governance-retention is none: nothing is
-// retained.
+// Headers whose meaning would be lost if they were ignored. x-amz-bypass-governance-retention is
+// none: nothing is retained.
 constexpr std::string_view kAmzPrefix = "x-amz-";
 constexpr std::array<std::string_view, 17> kUnsupportedHeaders = {
-    "x-amz-tagging", "x-amz-tagging-directive", "x-amz-object-lock-mode",
-    "x-amz-object-lock-retain-until-date", "x-amz-object-lock-legal-hold", "x-amz-mfa",
+    "x-amz-tagging",
+    "x-amz-tagging-directive",
+    "x-amz-object-lock-mode",
+    "x-amz-object-lock-retain-until-date",
+    "x-amz-object-lock-legal-hold",
+    "x-amz-mfa",
     "x-amz-server-side-encryption-customer-algorithm",
     "x-amz-server-side-encryption-customer-key",
     "x-amz-copy-source-server-side-encryption-customer-algorithm",
-    "x-amz-server-side-encryption-aws-kms-key-id", "x-amz-write-offset-bytes",
-    "x-amz-grant-full-control", "x-amz-grant-read", "x-amz-grant-read-acp", "x-amz-grant-write",
-    "x-amz-grant-write-acp", "x-amz-security-token"};
+    "x-amz-server-side-encryption-aws-kms-key-id",
+    "x-amz-write-offset-bytes",
+    "x-amz-grant-full-control",
+    "x-amz-grant-read",
+    "x-amz-grant-read-acp",
+    "x-amz-grant-write",
+    "x-amz-grant-write-acp",
+    "x-amz-security-token"};
 
 struct Route {
   std::string_view method;
@@ -41,7 +73,8 @@ struct Route {
 
 constexpr Route kServiceRoutes[] = {{"GET", "", list_buckets}};
 
-// Asking for one of these with another method is refused, not taken for the bucket or object itself.
+// Asking for one of these with another method is refused, not taken for the bucket or object
+// itself.
 constexpr std::array<std::string_view, 8> kSubresources = {
     "acl", "attributes", "delete", "location", "uploads", "uploadId", "versioning", "versions"};
 
@@ -133,8 +166,7 @@ Status check_supported(const Call& call) {
       return fail(Code::kNotImplemented,
                   "The value " + std::string(field.value) + " of " + name + " is not implemented.");
     };
-    if (name == "x-amz-acl" &&
-        !only({"private", "bucket-owner-full-control", "bucket-owner-read"}))
+    if (name == "x-amz-acl" && !only({"private", "bucket-owner-full-control", "bucket-owner-read"}))
       return fail(Code::kAccessControlListNotSupported);
     if (name == "x-amz-server-side-encryption") HYDRA_CHECK_OK(only({"AES256"}));
     if (name == "x-amz-object-ownership") HYDRA_CHECK_OK(only({"BucketOwnerEnforced"}));
@@ -169,8 +201,7 @@ template <std::size_t N>
 Result<Operation> find_in(const Route (&routes)[N], const Call& call) {
   for (const Route& route : routes) {
     if (route.method != call.request().method) continue;
-    if (route.subresource.empty() ? names_subresource(call)
-                                  : !call.query.has(route.subresource))
+    if (route.subresource.empty() ? names_subresource(call) : !call.query.has(route.subresource))
       continue;
     return route.operation != nullptr ? route.operation : choose_by_header_or_query(call, route);
   }

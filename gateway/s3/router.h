@@ -1,4 +1,5 @@
-// From a request line to an operation: path or virtual-host style, subresources, and what is not supported. Pure.
+// From a request line to an operation: path or virtual-host style, subresources, and what is not
+// supported. Pure.
 #pragma once
 
 #include <string>
@@ -13,11 +14,12 @@ struct Target {
   std::string key;
 };
 
-// kInvalidUri (broken escape, key that is not UTF-8), kKeyTooLong (over 1024 bytes), kInvalidBucketName.
+// kInvalidUri (broken escape, key that is not UTF-8), kKeyTooLong (over 1024 bytes),
+// kInvalidBucketName.
 Result<Target> find_target(const http::Request& request, const std::vector<std::string>& domains);
 
-// The operation for a call whose target and query are set. kMethodNotAllowed; kNotImplemented for subresources and
-// headers that ask for something that is not supported.
+// The operation for a call whose target and query are set. kMethodNotAllowed; kNotImplemented for
+// subresources and headers that ask for something that is not supported.
 Result<Operation> route(const Call& call);
 
 // What AWS calls it; of static storage.

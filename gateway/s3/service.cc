@@ -59,7 +59,7 @@ Task<void> Service::answer_error(http::Exchange& exchange, const Error& error,
   const ErrorRow& row = error_row(error.code);
   if (row.status >= 500 && error.code != Code::kNotImplemented)
     log::warning("{} {} {}: {}", request_id, exchange.request().method, exchange.request().path,
-              error.to_string());
+                 error.to_string());
   if (exchange.started()) {  // too late to say it: cutting the connection shows it
     exchange.close_after();
     co_return;

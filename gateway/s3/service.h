@@ -1,5 +1,5 @@
-// Service: S3 on one worker. Every request goes: verify (the one verifier) -> find target -> route -> operation; what
-// fails on the way is rendered from the one table of errors.
+// Service: S3 on one worker. Every request goes: verify (the one verifier) -> find target -> route
+// -> operation; what fails on the way is rendered from the one table of errors.
 #pragma once
 
 #include <memory>
@@ -14,8 +14,8 @@ class Service {
   Service(object::ObjectStore& store, std::shared_ptr<const CredentialStore> credentials,
           ServiceOptions options);
 
-  // An http::Handler's work. Returns the name of the operation, "none" when the request was refused before it had
-  // one; of static storage.
+  // An http::Handler's work. Returns the name of the operation, "none" when the request was refused
+  // before it had one; of static storage.
   Task<std::string_view> handle(http::Exchange& exchange);
   // For errors that arise before there is a request (http::ErrorRenderer).
   std::string render(const Error& error, http::ResponseHead& head);

@@ -69,7 +69,8 @@ Status convert(const pugi::xml_node& node, XmlElement& out, int depth, std::size
   return {};
 }
 
-// pugixml parses by recursion over its own tree without depth limits of ours, so the nesting is bounded before it.
+// pugixml parses by recursion over its own tree without depth limits of ours, so the nesting is
+// bounded before it.
 bool nests_deeper_than(std::string_view text, int limit) {
   int depth = 0;
   for (std::size_t i = 0; i + 1 < text.size(); ++i) {

@@ -1,4 +1,5 @@
-// XML out (a string appender, fast enough for LIST) and in (pugixml behind limits). pugixml is included in xml.cc only.
+// XML out (a string appender, fast enough for LIST) and in (pugixml behind limits). pugixml is
+// included in xml.cc only.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +37,9 @@ class XmlWriter {
     escaped(text);
     close(name);
   }
-  void element(std::string_view name, std::uint64_t number) { element(name, std::to_string(number)); }
+  void element(std::string_view name, std::uint64_t number) {
+    element(name, std::to_string(number));
+  }
   void element(std::string_view name, bool flag) {
     element(name, std::string_view(flag ? "true" : "false"));
   }
@@ -68,7 +71,8 @@ struct XmlLimits {
   std::size_t elements = 100'000;
 };
 
-// kMalformedXml: not well formed, a DTD or entity declaration, or over a limit. Returns the root element.
+// kMalformedXml: not well formed, a DTD or entity declaration, or over a limit. Returns the root
+// element.
 Result<XmlElement> parse_xml(std::string_view text, const XmlLimits& limits = {});
 
 }  // namespace hydra::s3

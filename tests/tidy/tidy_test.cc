@@ -40,16 +40,12 @@ std::vector<std::string> sources() {
 // Layers from the top down. A file may include from its own layer and from those below it; among
 // the four below the catalog only as `kMayUse` says.
 const std::vector<std::pair<std::string, int>> kLayers = {
-    {"tests/", 100},          {"bench/", 100},
-    {"gateway/ctl/", 90},     {"gateway/catalog/", 50},
-    {"gateway/journal/", 52},
-    {"gateway/object/", 60},  {"gateway/http/", 60},
-    {"gateway/heal/", 55},
-    {"gateway/s3/", 70},      {"gateway/admin/", 80},
-    {"gateway/", 90},         {"nodeagent/protocol/", 20},
-    {"nodeagent/store/", 21}, {"nodeagent/client/", 30},
-    {"nodeagent/", 31},       {"placement/", 15},
-    {"erasure/", 10},         {"base/", 0}};
+    {"tests/", 100},          {"bench/", 100},           {"gateway/ctl/", 90},
+    {"gateway/catalog/", 50}, {"gateway/journal/", 52},  {"gateway/object/", 60},
+    {"gateway/http/", 60},    {"gateway/heal/", 55},     {"gateway/s3/", 70},
+    {"gateway/admin/", 80},   {"gateway/", 90},          {"nodeagent/protocol/", 20},
+    {"nodeagent/store/", 21}, {"nodeagent/client/", 30}, {"nodeagent/", 31},
+    {"placement/", 15},       {"erasure/", 10},          {"base/", 0}};
 
 int layer_of(const std::string& path) {
   for (const auto& [prefix, layer] : kLayers)

@@ -67,8 +67,8 @@ Status read_checksum_headers(const http::Request& request, PayloadClaims& claims
     HYDRA_CHECK_OK(name_checksum(*kind, claims));
     claims.checksum = decode_checksum(*kind, field.value);
     if (!claims.checksum)
-      return fail(Code::kBadDigest, "Value for " + std::string(checksum_name(*kind).header) +
-                                        " header is invalid.");
+      return fail(Code::kBadDigest,
+                  "Value for " + std::string(checksum_name(*kind).header) + " header is invalid.");
   }
   return {};
 }
