@@ -1,11 +1,20 @@
 #include "base/bytes.h"
 
-#include <new>
 #include <utility>
 
 #include "base/assert.h"
+#include "base/free_lists.h"
 
 namespace hydra {
+
+namespace {
+// Blocks below 9 KiB, which hold a small object, are recycled.
+using BlockLists = FreeLists<1024, 10, 64, 64>;
+BlockLists& block_lists() {
+  thread_local BlockLists lists;
+  return lists;
+}
+}  // namespace
 
 void secure_clear(MutableBytes bytes) {
   volatile std::byte* p = bytes.data();
@@ -13,7 +22,7 @@ void secure_clear(MutableBytes bytes) {
 }
 
 Buffer::Buffer(std::size_t capacity) : capacity_(capacity) {
-  if (capacity > 0) data_ = static_cast<std::byte*>(::operator new(capacity, std::align_val_t{64}));
+  if (capacity > 0) data_ = static_cast<std::byte*>(block_lists().allocate(capacity));
 }
 
 Buffer Buffer::copy_of(ByteView bytes) {
@@ -35,7 +44,7 @@ Buffer& Buffer::operator=(Buffer&& other) noexcept {
 }
 
 Buffer::~Buffer() {
-  if (data_ != nullptr) ::operator delete(data_, std::align_val_t{64});
+  if (data_ != nullptr) block_lists().release(data_, capacity_);
 }
 
 void Buffer::resize(std::size_t size) {

@@ -2,7 +2,6 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/sha.h>
 
 #include <cstring>
 
@@ -24,37 +23,50 @@ int length_of(ByteView bytes) {
   return static_cast<int>(bytes.size());
 }
 
-}  // namespace
+EVP_MD* sha256_kind() {
+  static EVP_MD* const kind = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  return kind;
+}
 
-Sha256 sha256(ByteView data) {
+// The hash of two pieces, by this thread's context: OpenSSL's one-shot call looks the algorithm up
+// and allocates each time, which costs more than to hash a request.
+Sha256 sha256_of(ByteView first, ByteView second) {
+  struct Context {
+    EVP_MD_CTX* const state = EVP_MD_CTX_new();
+    ~Context() { EVP_MD_CTX_free(state); }
+  };
+  thread_local const Context context;
   Sha256 out;
-  SHA256(raw(data.data()), data.size(), raw(out.data()));
+  bool ok = EVP_DigestInit_ex2(context.state, sha256_kind(), nullptr) == 1;
+  ok = ok && EVP_DigestUpdate(context.state, first.data(), first.size()) == 1;
+  ok = ok && EVP_DigestUpdate(context.state, second.data(), second.size()) == 1;
+  ok = ok && EVP_DigestFinal_ex(context.state, raw(out.data()), nullptr) == 1;
+  HYDRA_ASSERT(ok);
   return out;
 }
 
-// RFC 2104, over the one-shot SHA-256: no allocation, no provider look-up.
+}  // namespace
+
+Sha256 sha256(ByteView data) { return sha256_of(data, {}); }
+
+// RFC 2104.
 Sha256 hmac_sha256(ByteView key, ByteView data) {
   constexpr std::size_t kBlock = 64;
-  std::array<unsigned char, kBlock> pad{};
+  std::array<std::byte, kBlock> inner{};
   if (key.size() > kBlock) {
     const Sha256 hashed = sha256(key);
-    std::memcpy(pad.data(), hashed.data(), hashed.size());
+    std::memcpy(inner.data(), hashed.data(), hashed.size());
   } else if (!key.empty()) {
-    std::memcpy(pad.data(), key.data(), key.size());
+    std::memcpy(inner.data(), key.data(), key.size());
   }
-  std::array<unsigned char, kBlock + 32> outer;
-  std::string inner(kBlock + data.size(), '\0');
+  std::array<std::byte, kBlock> outer;
   for (std::size_t i = 0; i < kBlock; ++i) {
-    inner[i] = static_cast<char>(pad[i] ^ 0x36);
-    outer[i] = pad[i] ^ 0x5c;
+    outer[i] = inner[i] ^ std::byte{0x5c};
+    inner[i] ^= std::byte{0x36};
   }
-  if (!data.empty()) std::memcpy(inner.data() + kBlock, data.data(), data.size());
-  SHA256(reinterpret_cast<const unsigned char*>(inner.data()), inner.size(), outer.data() + kBlock);
-  Sha256 out;
-  SHA256(outer.data(), outer.size(), raw(out.data()));
-  OPENSSL_cleanse(pad.data(), pad.size());
-  OPENSSL_cleanse(outer.data(), kBlock);
+  const Sha256 out = sha256_of(outer, sha256_of(inner, data));
   OPENSSL_cleanse(inner.data(), kBlock);
+  OPENSSL_cleanse(outer.data(), kBlock);
   return out;
 }
 
@@ -132,8 +144,7 @@ struct HashContext::State {
 
 HashContext::HashContext(Hash hash) : state_(std::make_unique<State>()) {
   static EVP_MD* const kinds[] = {EVP_MD_fetch(nullptr, "MD5", nullptr),
-                                  EVP_MD_fetch(nullptr, "SHA1", nullptr),
-                                  EVP_MD_fetch(nullptr, "SHA256", nullptr)};
+                                  EVP_MD_fetch(nullptr, "SHA1", nullptr), sha256_kind()};
   EVP_MD* const kind = kinds[static_cast<int>(hash)];
   HYDRA_ASSERT(kind != nullptr && EVP_DigestInit_ex2(state_->context, kind, nullptr) == 1);
 }

@@ -25,6 +25,9 @@ std::string percent_encode(std::string_view raw, bool keep_slash = false);
 // keep it).
 std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space = false);
 
+// Whether percent_encode would make this very text of what it stands for.
+bool is_percent_encoded(std::string_view text, bool keep_slash = false);
+
 bool is_valid_utf8(std::string_view text);
 
 // Milliseconds since 1970 UTC to and from text.

@@ -13,6 +13,15 @@ RC_GTEST_PROP(Encoding, EveryByteStringSurvivesEachEncoding, (const std::string&
   RC_ASSERT(percent_decode(percent_encode(raw, true)) == raw);
 }
 
+// Texts of few bytes, so that escapes of all kinds come together.
+RC_GTEST_PROP(Encoding, ATextIsPercentEncodedWhenEncodingItAgainChangesNothing, (bool keep_slash)) {
+  const std::string text =
+      *rc::gen::container<std::string>(rc::gen::elementOf(std::string("a/%2F4c +~")));
+  const auto raw = percent_decode(text);
+  RC_ASSERT(is_percent_encoded(text, keep_slash) ==
+            (raw.has_value() && percent_encode(*raw, keep_slash) == text));
+}
+
 TEST(Encoding, Base64IsStrict) {
   EXPECT_EQ(base64_encode("foob"), "Zm9vYg==");
   EXPECT_EQ(base64_decode("Zm9vYg=="), "foob");

@@ -1,64 +1,21 @@
 #include "base/runtime/loop.h"
 
-#include <array>
+#include "base/free_lists.h"
 
 namespace hydra {
 
 namespace detail {
 namespace {
-// AddressSanitizer sees a use after free only where memory is really freed.
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kRecycle = false;
-#elif defined(__has_feature)
-constexpr bool kRecycle = !__has_feature(address_sanitizer);
-#else
-constexpr bool kRecycle = true;
-#endif
-constexpr std::size_t kClassBytes = 128;
-constexpr std::size_t kClasses = 32;        // frames up to 4 KiB are recycled
-constexpr std::size_t kKeptPerClass = 256;  // frames kept per class and thread
-
-struct FrameCache {
-  struct Free {
-    Free* next;
-  };
-  std::array<Free*, kClasses> head{};
-  std::array<std::size_t, kClasses> count{};
-  ~FrameCache() {
-    for (Free* item : head)
-      while (item != nullptr) ::operator delete(std::exchange(item, item->next));
-  }
-};
-FrameCache& frame_cache() {
-  thread_local FrameCache cache;
-  return cache;
+// Frames below 4 KiB are recycled.
+using FrameLists = FreeLists<128, 32, 256, __STDCPP_DEFAULT_NEW_ALIGNMENT__>;
+FrameLists& frame_lists() {
+  thread_local FrameLists lists;
+  return lists;
 }
 }  // namespace
 
-void* allocate_frame(std::size_t bytes) {
-  const std::size_t size_class = (bytes + kClassBytes - 1) / kClassBytes;
-  if (!kRecycle || size_class >= kClasses) return ::operator new(bytes);
-  FrameCache& cache = frame_cache();
-  if (auto* free = cache.head[size_class]) {
-    cache.head[size_class] = free->next;
-    --cache.count[size_class];
-    return free;
-  }
-  return ::operator new(size_class* kClassBytes);
-}
-
-void release_frame(void* frame, std::size_t bytes) {
-  const std::size_t size_class = (bytes + kClassBytes - 1) / kClassBytes;
-  FrameCache& cache = frame_cache();
-  if (!kRecycle || size_class >= kClasses || cache.count[size_class] >= kKeptPerClass) {
-    ::operator delete(frame);
-    return;
-  }
-  auto* free = static_cast<FrameCache::Free*>(frame);
-  free->next = cache.head[size_class];
-  cache.head[size_class] = free;
-  ++cache.count[size_class];
-}
+void* allocate_frame(std::size_t bytes) { return frame_lists().allocate(bytes); }
+void release_frame(void* frame, std::size_t bytes) { frame_lists().release(frame, bytes); }
 }  // namespace detail
 
 // A spawned task in the list of its loop. The list is in the order of spawning, so that teardown

@@ -1,12 +1,18 @@
 #include "gateway/http/response_head.h"
 
-#include <fmt/format.h>
-
-#include <iterator>
+#include <charconv>
 
 #include "gateway/http/head_parser.h"
 
 namespace hydra::http {
+
+namespace {
+void append_number(std::string& out, std::uint64_t number) {
+  char digits[20];
+  const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
+  out.append(digits, end);
+}
+}  // namespace
 
 std::string_view reason_phrase(int status) {
   static constexpr std::pair<int, std::string_view> kPhrases[] = {
@@ -49,18 +55,24 @@ bool status_has_body(int status) { return status >= 200 && status != 204 && stat
 
 void append_response_head(std::string& out, const ResponseHead& head,
                           const ResponseFraming& framing, std::string_view date) {
-  auto to = std::back_inserter(out);
-  fmt::format_to(to, "HTTP/1.1 {} {}\r\n", head.status, reason_phrase(head.status));
+  out.append("HTTP/1.1 ");
+  append_number(out, static_cast<std::uint64_t>(head.status));
+  out.append(" ").append(reason_phrase(head.status)).append("\r\n");
   for (const auto& [name, value] : head.fields) {
     if (!is_token(name)) continue;
     out.append(name).append(": ");
     const std::size_t begin = out.size();
     out.append(value);
-    for (std::size_t i = begin; i < out.size(); ++i)
-      if (!is_field_value(std::string_view(&out[i], 1))) out[i] = ' ';
+    if (!is_field_value(value))
+      for (std::size_t i = begin; i < out.size(); ++i)
+        if (!is_field_value(std::string_view(&out[i], 1))) out[i] = ' ';
     out.append("\r\n");
   }
-  if (framing.length) fmt::format_to(to, "Content-Length: {}\r\n", *framing.length);
+  if (framing.length) {
+    out.append("Content-Length: ");
+    append_number(out, *framing.length);
+    out.append("\r\n");
+  }
   if (framing.chunked) out.append("Transfer-Encoding: chunked\r\n");
   if (framing.close) out.append("Connection: close\r\n");
   if (framing.keep_alive) out.append("Connection: keep-alive\r\n");

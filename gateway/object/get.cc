@@ -3,7 +3,7 @@
 // -> send. The catalog gave the plan; the stages from `choose blocks` to `decode` are
 // WindowFetch's. While one window is opened and sent the next one is on its way.
 #include <algorithm>
-#include <deque>
+#include <vector>
 
 #include "gateway/object/object_store.h"
 #include "gateway/object/segment_format.h"
@@ -26,10 +26,11 @@ struct Window {
 };
 
 // Cuts the sealed bytes [begin, end) of a body into windows that end where stripes end.
-Result<std::deque<Window>> windows_of(const catalog::ReadPlan& plan,
-                                      const catalog::ReadPlan::Run& run, std::uint64_t begin,
-                                      std::uint64_t end) {
-  std::deque<Window> windows;
+Result<std::vector<Window>> windows_of(const catalog::ReadPlan& plan,
+                                       const catalog::ReadPlan::Run& run, std::uint64_t begin,
+                                       std::uint64_t end) {
+  std::vector<Window> windows;
+  windows.reserve((end - begin) / kWindowBytes + 2);
   std::uint64_t piece_begin = 0;
   for (const auto& piece : run.pieces) {
     const std::uint64_t from = std::max(begin, piece_begin);
@@ -162,7 +163,8 @@ Task<Status> ObjectStore::send_run(const catalog::ReadPlan& plan, const catalog:
   const std::uint64_t begin = first * kSealedSegmentBytes;
   const std::uint64_t end =
       std::min((last + 1) * kSealedSegmentBytes, sealed_bytes(run.body_plain_bytes));
-  HYDRA_CO_TRY(auto windows, windows_of(plan, run, begin, end));
+  HYDRA_CO_TRY(const auto windows, windows_of(plan, run, begin, end));
+  std::size_t started = 0;
 
   // Two windows and the plaintext of one.
   const std::size_t most = std::min(end - begin, kWindowBytes + kSealedSegmentBytes);
@@ -171,8 +173,7 @@ Task<Status> ObjectStore::send_run(const catalog::ReadPlan& plan, const catalog:
 
   const auto begin_fetch = [&] {
     if (!read.hold && loop_.now() >= read.hold_at) read.hold = catalog_.held().hold(plan.extents);
-    const Window window = windows.front();
-    windows.pop_front();
+    const Window& window = windows[started++];
     ++counters_.reads;
     const bool may_hedge = counters_.hedged_reads * 20 <= counters_.reads;
     auto fetch = std::make_shared<WindowFetch>(
@@ -186,7 +187,7 @@ Task<Status> ObjectStore::send_run(const catalog::ReadPlan& plan, const catalog:
   auto next = begin_fetch();
   while (next != nullptr) {
     auto fetch = std::exchange(next, nullptr);
-    if (!windows.empty()) next = begin_fetch();
+    if (started < windows.size()) next = begin_fetch();
     HYDRA_CO_CHECK_OK(co_await fetch->wait());
     counters_.hedged_reads += fetch->hedged();
     counters_.degraded_reads += fetch->degraded();

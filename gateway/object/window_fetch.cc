@@ -124,6 +124,7 @@ bool WindowFetch::begin_other() {
 }
 
 void WindowFetch::look_at_nodes() {
+  choices_.reserve(extent_.nodes.size());
   for (int i = 0; i < extent_.profile.shards(); ++i) {
     const auto index = static_cast<std::size_t>(i);
     choices_.push_back(extent_.lacks(index)                 ? Choice::kNone

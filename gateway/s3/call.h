@@ -18,7 +18,7 @@
 
 namespace hydra::s3 {
 
-// A query's parameters, decoded, in order.
+// A query's parameters but for those of a signature, decoded, in order.
 class Query {
  public:
   // kInvalidUri on a broken escape.

@@ -80,11 +80,21 @@ Result<std::string> storage_class(const http::Request& request) {
 
 void add_object_fields(const Call& call, const catalog::Version& version,
                        http::ResponseHead& head) {
-  catalog::Fields fields = version.fields;
-  fields.try_emplace("content-type", "binary/octet-stream");
-  for (const auto& [parameter, name] : kOverrides)
-    if (const std::string* value = call.query.find(parameter)) fields[std::string(name)] = *value;
-  for (auto& [name, value] : fields) head.add(name, value);
+  const auto add_all = [&head](const catalog::Fields& fields) {
+    for (const auto& [name, value] : fields) head.add(name, value);
+  };
+  const bool overridden = std::ranges::any_of(call.query.all(), [](const auto& parameter) {
+    return parameter.first.starts_with("response-");
+  });
+  if (overridden || !version.fields.contains("content-type")) {
+    catalog::Fields fields = version.fields;
+    fields.try_emplace("content-type", "binary/octet-stream");
+    for (const auto& [parameter, name] : kOverrides)
+      if (const std::string* value = call.query.find(parameter)) fields[std::string(name)] = *value;
+    add_all(fields);
+  } else {
+    add_all(version.fields);
+  }
   head.add("ETag", quoted(version.etag));
   head.add("Last-Modified", format_http_date(version.modified_ms));
   head.add("Accept-Ranges", "bytes");

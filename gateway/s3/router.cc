@@ -5,6 +5,7 @@
 
 #include "base/encoding.h"
 #include "gateway/http/head_parser.h"
+#include "gateway/s3/auth/query_auth.h"
 
 namespace hydra::s3 {
 
@@ -222,6 +223,7 @@ bool looks_like_ipv4(std::string_view name) {
 
 Result<Query> Query::parse(std::string_view text) {
   Query query;
+  query.parameters_.reserve(static_cast<std::size_t>(std::ranges::count(text, '&')) + 1);
   while (!text.empty()) {
     const auto end = text.find('&');
     const std::string_view item = text.substr(0, end);
@@ -232,6 +234,7 @@ Result<Query> Query::parse(std::string_view text) {
     auto value = percent_decode(
         equals == std::string_view::npos ? std::string_view() : item.substr(equals + 1), true);
     if (!name || !value) return fail(Code::kInvalidUri);
+    if (belongs_to_signature(*name)) continue;
     query.parameters_.emplace_back(std::move(*name), std::move(*value));
   }
   return query;

@@ -56,6 +56,10 @@ TEST(Router, QueriesAreDecodedInOrder) {
   EXPECT_TRUE(query->has("flag"));
   EXPECT_FALSE(query->has("other"));
   EXPECT_FALSE(Query::parse("a=%2"));
+  const auto presigned = Query::parse("X-Amz-Signature=ab&x-id=GetObject&X%2DAmz-Date=1");
+  ASSERT_TRUE(presigned);  // its signature is the verifier's
+  EXPECT_EQ(presigned->all().size(), 1u);
+  EXPECT_EQ(presigned->get("x-id"), "GetObject");
 }
 
 }  // namespace

@@ -32,15 +32,21 @@ Result<QueryCredentials> find_query_credentials(std::string_view query) {
     const std::string_view item = query.substr(0, end);
     query.remove_prefix(std::min(end + 1, query.size()));
     const auto equals = std::min(item.find('='), item.size());
-    const auto name = percent_decode(item.substr(0, equals));
-    if (!name) return fail(Code::kInvalidUri, "broken escape in the query");
-    v2_key |= *name == "AWSAccessKeyId";
-    v2_signature |= *name == "Signature";
-    const auto at = std::find(kParameters.begin(), kParameters.end(), *name);
+    std::string_view name = item.substr(0, equals);
+    std::optional<std::string> decoded;
+    if (name.find('%') != name.npos) {
+      decoded = percent_decode(name);
+      if (!decoded) return fail(Code::kInvalidUri, "broken escape in the query");
+      name = *decoded;
+    }
+    v2_key |= name == "AWSAccessKeyId";
+    v2_signature |= name == "Signature";
+    const auto at = std::find(kParameters.begin(), kParameters.end(), name);
     if (at == kParameters.end()) continue;
     auto& slot = found[static_cast<std::size_t>(at - kParameters.begin())];
     if (slot)
-      return fail(Code::kAuthorizationQueryParametersError, *name + " is given more than once");
+      return fail(Code::kAuthorizationQueryParametersError,
+                  std::string(name) + " is given more than once");
     slot = percent_decode(item.substr(std::min(equals + 1, item.size())));
     if (!slot) return fail(Code::kInvalidUri, "broken escape in the query");
   }
@@ -52,9 +58,15 @@ Result<QueryCredentials> find_query_credentials(std::string_view query) {
                   "Query-string authentication version 4 requires the X-Amz-Algorithm, "
                   "X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and "
                   "X-Amz-Expires parameters.");
-  out.v4 = QueryAuth{*found[kAlgorithm],     *found[kCredential], *found[kDate], *found[kExpires],
-                     *found[kSignedHeaders], *found[kSignature],  found[kSha256]};
+  const auto take = [&found](Name name) { return *std::move(found[name]); };
+  out.v4 = QueryAuth{take(kAlgorithm),         take(kCredential),    take(kDate),
+                     take(kExpires),           take(kSignedHeaders), take(kSignature),
+                     std::move(found[kSha256])};
   return out;
+}
+
+bool belongs_to_signature(std::string_view name) {
+  return std::find(kParameters.begin(), kParameters.end(), name) != kParameters.end();
 }
 
 }  // namespace hydra::s3

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "gateway/http/http.h"
@@ -26,5 +27,8 @@ struct QueryCredentials {
 
 // kInvalidUri; kAuthorizationQueryParametersError when a parameter is missing or given twice.
 Result<QueryCredentials> find_query_credentials(std::string_view query);
+
+// Whether a (decoded) parameter is one of those, which mean nothing to an operation.
+bool belongs_to_signature(std::string_view name);
 
 }  // namespace hydra::s3

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <forward_list>
 
 #include "base/encoding.h"
 #include "gateway/http/head_parser.h"
@@ -42,6 +43,48 @@ void append_canonical_header(std::string& out, const http::Request& request,
   // Proxies and client libraries consume Expect after it was signed; it has only one value.
   if (!found && name == "expect") out += "100-continue";
   out += '\n';
+}
+
+// The text in the one encoding that is signed, as most texts come; `made` keeps what had to be
+// made.
+std::optional<std::string_view> canonical(std::string_view text, bool keep_slash,
+                                          std::forward_list<std::string>& made) {
+  if (is_percent_encoded(text, keep_slash)) return text;
+  const auto raw = percent_decode(text);
+  if (!raw) return std::nullopt;
+  return made.emplace_front(percent_encode(*raw, keep_slash));
+}
+
+Status append_canonical_path(std::string& out, std::string_view path) {
+  std::forward_list<std::string> made;
+  const auto encoded = canonical(path, true, made);
+  if (!encoded) return fail(Code::kInvalidUri, "broken escape in the path");
+  out.append(*encoded);
+  return {};
+}
+
+Status append_canonical_query(std::string& out, std::string_view query) {
+  std::forward_list<std::string> made;
+  std::vector<std::pair<std::string_view, std::string_view>> items;
+  items.reserve(static_cast<std::size_t>(std::count(query.begin(), query.end(), '&')) + 1);
+  while (!query.empty()) {
+    const auto end = std::min(query.find('&'), query.size());
+    const std::string_view item = query.substr(0, end);
+    query.remove_prefix(std::min(end + 1, query.size()));
+    if (item.empty()) continue;
+    const auto equals = std::min(item.find('='), item.size());
+    const auto name = canonical(item.substr(0, equals), false, made);
+    const auto value = canonical(item.substr(std::min(equals + 1, item.size())), false, made);
+    if (!name || !value) return fail(Code::kInvalidUri, "broken escape in the query");
+    if (*name != "X-Amz-Signature") items.emplace_back(*name, *value);
+  }
+  std::sort(items.begin(), items.end());
+  bool first = true;
+  for (const auto& [name, value] : items) {
+    if (!std::exchange(first, false)) out += '&';
+    out.append(name).append("=").append(value);
+  }
+  return {};
 }
 
 }  // namespace
@@ -98,31 +141,14 @@ std::optional<std::vector<std::string_view>> parse_signed_headers(std::string_vi
 }
 
 Result<std::string> canonical_path(std::string_view path) {
-  const auto raw = percent_decode(path);
-  if (!raw) return fail(Code::kInvalidUri, "broken escape in the path");
-  return percent_encode(*raw, /*keep_slash=*/true);
+  std::string out;
+  HYDRA_CHECK_OK(append_canonical_path(out, path));
+  return out;
 }
 
 Result<std::string> canonical_query(std::string_view query) {
-  std::vector<std::pair<std::string, std::string>> items;
-  while (!query.empty()) {
-    const auto end = std::min(query.find('&'), query.size());
-    const std::string_view item = query.substr(0, end);
-    query.remove_prefix(std::min(end + 1, query.size()));
-    if (item.empty()) continue;
-    const auto equals = std::min(item.find('='), item.size());
-    const auto name = percent_decode(item.substr(0, equals));
-    const auto value = percent_decode(item.substr(std::min(equals + 1, item.size())));
-    if (!name || !value) return fail(Code::kInvalidUri, "broken escape in the query");
-    if (*name == "X-Amz-Signature") continue;
-    items.emplace_back(percent_encode(*name), percent_encode(*value));
-  }
-  std::sort(items.begin(), items.end());
   std::string out;
-  for (const auto& [name, value] : items) {
-    if (!out.empty()) out += '&';
-    out.append(name).append("=").append(value);
-  }
+  HYDRA_CHECK_OK(append_canonical_query(out, query));
   return out;
 }
 
@@ -130,9 +156,14 @@ Result<std::string> canonical_request(const http::Request& request,
                                       const std::vector<std::string_view>& signed_headers,
                                       std::string_view signed_header_list,
                                       std::string_view payload_hash) {
-  HYDRA_TRY(const std::string path, canonical_path(request.path));
-  HYDRA_TRY(const std::string query, canonical_query(request.query));
-  std::string out = fmt::format("{}\n{}\n{}\n", request.method, path, query);
+  constexpr std::size_t kUsualHeaders = 512;
+  std::string out;
+  out.reserve(request.target.size() + kUsualHeaders);
+  out.append(request.method).append("\n");
+  HYDRA_CHECK_OK(append_canonical_path(out, request.path));
+  out.append("\n");
+  HYDRA_CHECK_OK(append_canonical_query(out, request.query));
+  out.append("\n");
   for (const std::string_view name : signed_headers) append_canonical_header(out, request, name);
   out.append("\n").append(signed_header_list).append("\n").append(payload_hash);
   return out;
@@ -140,8 +171,10 @@ Result<std::string> canonical_request(const http::Request& request,
 
 std::string string_to_sign(std::string_view amz_date, std::string_view scope,
                            std::string_view canonical_request) {
-  return fmt::format("{}\n{}\n{}\n{}", kSigV4Algorithm, amz_date, scope,
-                     hex_sha256(canonical_request));
+  std::string out;
+  out.reserve(kSigV4Algorithm.size() + amz_date.size() + scope.size() + 2 * sizeof(Sha256) + 3);
+  out.append(kSigV4Algorithm).append("\n").append(amz_date).append("\n").append(scope);
+  return out.append("\n").append(hex_sha256(canonical_request));
 }
 
 std::string chunk_string_to_sign(std::string_view amz_date, std::string_view scope,

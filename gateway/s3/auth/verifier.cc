@@ -133,7 +133,7 @@ Result<CredentialScope> read_scope(std::string_view credential, std::string_view
   return *std::move(scope);
 }
 
-Result<SignatureClaim> query_claim(const QueryAuth& auth, std::int64_t wall_ms) {
+Result<SignatureClaim> query_claim(QueryAuth auth, std::int64_t wall_ms) {
   constexpr Code kMalformed = Code::kAuthorizationQueryParametersError;
   if (auth.algorithm != kSigV4Algorithm)
     return fail(kMalformed, "X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"");
@@ -153,8 +153,12 @@ Result<SignatureClaim> query_claim(const QueryAuth& auth, std::int64_t wall_ms) 
   if (*time - wall_ms > kMaxClockSkewMs)
     return fail(Code::kAccessDenied, "Request is not yet valid");
   if (wall_ms > *time + seconds * 1000) return fail(Code::kRequestExpired, "Request has expired");
-  return SignatureClaim{std::move(scope), auth.date, auth.signed_headers,
-                        auth.signature,   true,      auth.content_sha256};
+  return SignatureClaim{std::move(scope),
+                        std::move(auth.date),
+                        std::move(auth.signed_headers),
+                        std::move(auth.signature),
+                        true,
+                        std::move(auth.content_sha256)};
 }
 
 Result<SignatureClaim> header_claim(const http::Request& request, std::string_view authorization,
@@ -200,7 +204,7 @@ void Verifier::set_credentials(std::shared_ptr<const CredentialStore> credential
 
 Result<Authenticated> Verifier::verify(const http::Request& request, std::int64_t wall_ms,
                                        std::optional<std::string_view> body_sha256) const {
-  HYDRA_TRY(const QueryCredentials query, find_query_credentials(request.query));
+  HYDRA_TRY(QueryCredentials query, find_query_credentials(request.query));
   const std::string_view authorization = request.field("authorization").value_or("");
   if (!authorization.empty() && (query.v4 || query.v2))
     return fail(Code::kInvalidArgument,
@@ -210,7 +214,7 @@ Result<Authenticated> Verifier::verify(const http::Request& request, std::int64_
     return fail(Code::kInvalidRequest, "x-amz-content-sha256 or x-amz-date is given twice");
   if (query.v2) return old_signature();
   if (query.v4) {
-    HYDRA_TRY(const SignatureClaim claim, query_claim(*query.v4, wall_ms));
+    HYDRA_TRY(const SignatureClaim claim, query_claim(*std::move(query.v4), wall_ms));
     return prove(request, claim, body_sha256);
   }
   if (!authorization.empty()) {
@@ -237,7 +241,7 @@ Result<Authenticated> Verifier::prove(const http::Request& request, const Signat
                                 : Code::kAuthorizationHeaderMalformed,
                 "SignedHeaders is malformed");
   HYDRA_CHECK_OK(check_signed_headers(request, *names, claim.presigned));
-  std::string hash;
+  std::string_view hash;
   if (claim.payload) {
     hash = *claim.payload;
   } else if (const auto value = request.field("x-amz-content-sha256")) {
@@ -256,8 +260,8 @@ Result<Authenticated> Verifier::prove(const http::Request& request, const Signat
             canonical_request(request, *names, claim.signed_header_list, hash));
   const Credential* const credential = credentials_->find(claim.scope.access_key);
   const std::string scope = claim.scope.text();
-  const Sha256 key = signing_key(claim.scope, credential);
-  const std::string expected = sign(key, string_to_sign(claim.amz_date, scope, canonical));
+  const Sha256 key = signing_key(claim.scope, scope, credential);
+  std::string expected = sign(key, string_to_sign(claim.amz_date, scope, canonical));
   const bool same = same_text(expected, claim.signature);
   if (credential == nullptr) return unknown_key();
   if (!same) return wrong_signature();
@@ -265,12 +269,15 @@ Result<Authenticated> Verifier::prove(const http::Request& request, const Signat
   out.presigned = claim.presigned;
   out.region = claim.scope.region;
   out.service = claim.scope.service;
-  out.chunks = {expected, key, claim.amz_date, scope};
+  if (is_aws_chunked(out.payload)) out.chunks = {std::move(expected), key, claim.amz_date, scope};
   return out;
 }
 
-Sha256 Verifier::signing_key(const CredentialScope& scope, const Credential* credential) const {
-  const std::string name = scope.access_key + "\n" + scope.text();
+Sha256 Verifier::signing_key(const CredentialScope& scope, std::string_view scope_text,
+                             const Credential* credential) const {
+  std::string name;
+  name.reserve(scope.access_key.size() + 1 + scope_text.size());
+  name.append(scope.access_key).append("\n").append(scope_text);
   if (const auto cached = signing_keys_.find(name); cached != signing_keys_.end())
     return cached->second;
   if (signing_keys_.size() >= kMaxCachedKeys) signing_keys_.clear();
@@ -299,7 +306,7 @@ Result<Principal> Verifier::verify_policy(std::string_view policy, std::string_v
   HYDRA_TRY(const CredentialScope scope,
             read_scope(credential, amz_date, Code::kAuthorizationHeaderMalformed));
   const Credential* const found = credentials_->find(scope.access_key);
-  const bool same = same_text(sign(signing_key(scope, found), policy), signature);
+  const bool same = same_text(sign(signing_key(scope, scope.text(), found), policy), signature);
   if (found == nullptr) return unknown_key();
   if (!same) return wrong_signature();
   return found->owner;

@@ -45,7 +45,7 @@ struct Authenticated {
   Principal principal;
   PayloadMode payload = PayloadMode::kUnsigned;
   std::string payload_sha256;  // raw, for kSigned
-  ChunkSigning chunks;         // for the streaming signed modes
+  ChunkSigning chunks;         // for the streaming modes
   bool presigned = false;
   std::string region;   // of the credential scope
   std::string service;  // "s3", "iam" or "sts"
@@ -82,7 +82,8 @@ class Verifier {
  private:
   Result<Authenticated> prove(const http::Request& request, const SignatureClaim& claim,
                               std::optional<std::string_view> body_sha256) const;
-  Sha256 signing_key(const CredentialScope& scope, const Credential* credential) const;
+  Sha256 signing_key(const CredentialScope& scope, std::string_view scope_text,
+                     const Credential* credential) const;
 
   static constexpr std::size_t kMaxCachedKeys = 4096;
 
