@@ -20,14 +20,12 @@ using namespace hydra;
 constexpr const char* kUsage =
     "usage: hydra-gateway --config FILE\n"
     "       hydra-gateway recover --config FILE [--wait SECONDS]\n"
-    "       hydra-gateway key export --config FILE\n"
     "       hydra-gateway --version | --help\n\n"
     "The S3 endpoint of a HydraGrid. conf/gateway.yaml explains every key of FILE; each can be\n"
     "overridden by an environment variable, as s3.listen by HYDRA_S3_LISTEN.\n\n"
     "recover rebuilds the catalog of a gateway machine that was lost: onto an empty catalog\n"
     "directory, with the old key file, from what the nodes of the grid hold; as many may be lost\n"
-    "as the profile forgives. It waits for the others for 60 seconds, or as long as it is told.\n"
-    "key export prints the key file for a safe place.\n";
+    "as the profile forgives. It waits for the others for 60 seconds, or as long as it is told.\n";
 
 // Until the gateway is there, connections are closed at once; clients try again.
 std::atomic<Gateway*> serving = nullptr;
@@ -65,7 +63,7 @@ int run(const std::string& config) {
     log::warning(
         "made the key file {}: it is the one thing to keep. With a copy of it and the nodes, "
         "a lost gateway can be rebuilt (hydra-gateway recover); without it nothing that is "
-        "stored can be read again. hydra-gateway key export prints it",
+        "stored can be read again. hydractl key export prints it",
         options->key_file);
 
   const sigset_t signals = block_signals();
@@ -149,21 +147,6 @@ int run_recover(const std::string& config, long wait_seconds) {
   return 0;
 }
 
-int export_keys(const std::string& config) {
-  bool created_keys = false;
-  auto options = load_options(config, created_keys, KeyFile::kMustExist);
-  if (!options) return complain(options.error());
-  fmt::print(
-      "# HydraGrid key file, as it was in {}.\n"
-      "# Print this, or write it to a medium that you keep away from the gateway and the nodes. To "
-      "use\n"
-      "# it again, put the lines below into a file of mode 0600 and name that as keys.file. "
-      "Whoever has\n"
-      "# it and the nodes can read all that is stored.\n\n{}",
-      options->key_file, options->gateway.key_file_text);
-  return 0;
-}
-
 int usage() {
   fmt::print(stderr, "{}", kUsage);
   return 2;
@@ -207,11 +190,6 @@ int main(int argc, char** argv) {
   }
   const std::span<char*> arguments(argv, static_cast<std::size_t>(argc));
   if (first == "recover") return run_recover(arguments.subspan(2));
-  if (first == "key") {
-    if (argc != 5 || std::string(argv[2]) != "export" || std::string(argv[3]) != "--config")
-      return usage();
-    return export_keys(argv[4]);
-  }
   if (argc != 3 || first != "--config") return usage();
   return run(argv[2]);
 }

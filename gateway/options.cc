@@ -1,16 +1,13 @@
 #include "gateway/options.h"
 
-#include <fcntl.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstring>
-#include <fstream>
-#include <sstream>
 #include <thread>
 
 #include "base/encoding.h"
+#include "gateway/object/keyring.h"
+#include "gateway/object/private_file.h"
 
 namespace hydra {
 
@@ -19,40 +16,8 @@ namespace {
 // A node may be away for a reboot, or for a walk to the shop.
 constexpr Nanos kShortestEviction = 3600 * kSecond;
 
-Result<std::string> read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) return fail(Code::kIo, path + ": " + std::strerror(errno));
-  return text.str();
-}
-
-// Creates the file with mode 0600, durably; an existing one is left as it is.
-Status write_new_secret(const std::string& path, std::string_view text) {
-  const auto parent = path.substr(0, path.rfind('/'));
-  if (::mkdir(parent.c_str(), 0700) != 0 && errno != EEXIST)
-    return fail(Code::kIo, parent + ": " + std::strerror(errno));
-  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (fd < 0) return fail(Code::kIo, path + ": " + std::strerror(errno));
-  const bool ok = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
-                  ::fsync(fd) == 0;
-  ::close(fd);
-  if (!ok) return fail(Code::kIo, path + ": " + std::strerror(errno));
-  const int directory = ::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (directory >= 0) {
-    ::fsync(directory);
-    ::close(directory);
-  }
-  return {};
-}
-
 Result<std::string> read_or_create_keys(const std::string& path, bool& created, KeyFile mode) {
-  if (::access(path.c_str(), F_OK) == 0) {
-    struct stat info {};
-    if (::stat(path.c_str(), &info) == 0 && (info.st_mode & 077) != 0)
-      return fail(Code::kInvalidArgument,
-                  path + ": others can read the key file; make it private with chmod 600");
-    return read_file(path);
-  }
+  if (::access(path.c_str(), F_OK) == 0) return object::read_private_file(path);
   if (mode == KeyFile::kMustExist)
     return fail(Code::kInvalidArgument,
                 path + ": there is no key file; bring the copy that was kept of it");
@@ -61,14 +26,14 @@ Result<std::string> read_or_create_keys(const std::string& path, bool& created, 
     return fail(Code::kIo, "no random numbers from the system");
   const std::string text = object::KeyRing::generate(key);
   secure_clear(key);
-  HYDRA_CHECK_OK(write_new_secret(path, text));
+  HYDRA_CHECK_OK(object::write_private_file(path, text));
   created = true;
   return text;
 }
 
 Result<std::shared_ptr<const s3::CredentialStore>> read_credentials(
     const std::string& file, std::vector<s3::Credential> users) {
-  HYDRA_TRY(const std::string text, read_file(file));
+  HYDRA_TRY(const std::string text, object::read_file(file));
   auto credentials = s3::parse_shared_credentials(text);
   if (!credentials) return fail(Code::kInvalidArgument, file + ": " + credentials.error().message);
   for (auto& user : users) credentials->push_back(std::move(user));

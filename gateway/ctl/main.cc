@@ -7,6 +7,7 @@ int main(int argc, char** argv) {
   hydra::ctl::add_node_commands(commands);
   hydra::ctl::add_status_command(commands);
   hydra::ctl::add_health_command(commands);
+  hydra::ctl::add_key_commands(commands);
   hydra::ctl::add_layout_commands(commands);
   hydra::ctl::add_heal_commands(commands);
   hydra::ctl::add_object_commands(commands);

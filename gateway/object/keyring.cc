@@ -14,6 +14,7 @@ std::string_view trim(std::string_view text) {
   if (first == std::string_view::npos) return {};
   return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
 }
+
 // HKDF-SHA256 (RFC 5869) without salt, one block.
 DataKey hkdf(const DataKey& key, std::string_view info) {
   const Sha256 no_salt{};
@@ -62,7 +63,14 @@ std::string KeyRing::generate(const DataKey& key) {
       "copy of it\n"
       "# in a safe place, away from this machine. Whoever has it and the agents' disks can read "
       "everything.\n";
-  text += std::string(kHeader) + "\n1 " + hex_encode(key) + "\n";
+  KeyRing ring;
+  ring.keys_.emplace(1, key);
+  return text + ring.to_text();
+}
+
+std::string KeyRing::to_text() const {
+  std::string text = std::string(kHeader) + "\n";
+  for (const auto& [id, key] : keys_) text += std::to_string(id) + " " + hex_encode(key) + "\n";
   return text;
 }
 

@@ -30,6 +30,8 @@ class KeyRing {
   static Result<KeyRing> parse(std::string_view text);
   // A new key file that holds `key`, which must be random, as its first KEK.
   static std::string generate(const DataKey& key);
+  // Its lines of a key file, without comments.
+  std::string to_text() const;
 
   KeyRing(KeyRing&&) = default;
   KeyRing& operator=(KeyRing&&) = default;

@@ -4,7 +4,7 @@ import shutil
 import subprocess
 
 import sigv4
-from grid import PATIENCE_S, wait_for
+from grid import PATIENCE_S, binaries, wait_for
 from gridtest import DOOMED, MIB, GridTest, random_bytes
 
 
@@ -40,11 +40,26 @@ class Recover(GridTest):
     def test_a_lost_gateway_machine_loses_nothing_acknowledged(self):
         bodies = self.write_objects()
         catalog = self.grid.data / "gateway/catalog"
-        keys = (self.grid.data / "gateway/master.key").read_text()
-        self.assertIn(keys, self.gateway_command("key", "export"))
+        keys = self.grid.data / "gateway/master.key"
+        shares = self.directory / "shares"
+        hydractl = binaries() / "hydractl"
+        said = self.run_client(hydractl, "key", "export", "--file", keys)
+        self.assertIn(keys.read_text().splitlines()[-1], said)
+        self.run_client(hydractl, "key", "export", "--file", keys, "--shares", "3", "--needed", "2",
+                        "--directory", shares)
 
         self.grid.kill("gateway", *self.grid.agents())
         shutil.rmtree(catalog)
+        keys.unlink()
+        said = self.gateway_command("recover", fails=True)
+        self.assertIn("there is no key file", said)
+        said = self.run_client(hydractl, "key", "join", shares / "key-share-1-of-3", fails=True)
+        self.assertIn("1 of the 2 that are needed", said)
+        keys.write_text(self.run_client(hydractl, "key", "join", shares / "key-share-3-of-3",
+                                        shares / "key-share-1-of-3"))
+        said = self.gateway_command("recover", fails=True)
+        self.assertIn("make it private", said)
+        keys.chmod(0o600)
         for name in DOOMED:
             shutil.rmtree(self.grid.data / name)
         alive = [name for name in self.grid.agents() if name not in DOOMED]
