@@ -177,7 +177,7 @@ Task<Status> Inventory::visit(NodeId node, const Span& span) {
       suspects.push_back(shard);  // it is listed elsewhere in the order
   }
   std::optional<ShardId> after;
-  if (span.after) after = ShardId{*span.after, 0xff};
+  if (span.after) after = ShardId{*span.after, erasure::kMaxShards - 1};
   for (bool more = true; more;) {
     HYDRA_CO_TRY(auto listed,
                  co_await grid_.list(node, after, options_.page, loop_.after(options_.timeout)));

@@ -66,6 +66,9 @@ class InspectedGrid : public object::MemoryGrid {
     ++lists[id];
     if (on_list) on_list(id);
     HYDRA_CO_CHECK_OK(co_await reach(id, deadline));
+    // As the protocol has it, where a request that breaks it costs the link.
+    if (limit == 0 || (after && after->index >= erasure::kMaxShards))
+      co_return fail(Code::kTooLarge, "not a LIST");
     std::vector<agent::ShardInfo> out;
     const auto& shards = node(id).shards;
     auto at = after ? shards.upper_bound(*after) : shards.begin();
