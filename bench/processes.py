@@ -30,6 +30,14 @@ class Processes:
             return None
         return total
 
+    def bytes_read(self):
+        """Bytes that were fetched from the storage layer, not from the page cache; None when we may not know."""
+        try:
+            return sum(int(dict(line.split(": ") for line in read(f"/proc/{pid}/io").splitlines())["read_bytes"])
+                       for pid in self.pids)
+        except PermissionError:
+            return None
+
     def reset_peak(self):
         for pid in self.pids:
             try:

@@ -17,6 +17,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 import cases  # noqa: E402
+import heal  # noqa: E402
 import table  # noqa: E402
 
 
@@ -120,6 +121,32 @@ class TableTest(unittest.TestCase):
         large = cases.large(cases.GIB)[0]
         self.assertEqual(table.verdict(large, {"cpu": 9, "front_rss_mib": 190}), "200 MiB")
         self.assertEqual(table.verdict(large, {"cpu": 9, "front_rss_mib": 210}), "200 MiB (missed)")
+
+
+class HealTest(unittest.TestCase):
+    WHOLE = {"active": True, "surveying": False, "running": 0, "census": {"below": []},
+             "queue": {"repairs": 0, "moves": 0}}
+
+    def test_a_grid_is_whole_when_nothing_is_left_to_be_done(self):
+        self.assertTrue(heal.is_whole(self.WHOLE))
+        for change in ({"active": False}, {"surveying": True}, {"running": 1}, {"census": None},
+                       {"census": {"below": [{"spare": 1}]}}, {"queue": {"repairs": 1, "moves": 0}},
+                       {"queue": {"repairs": 0, "moves": 1}}):
+            self.assertFalse(heal.is_whole({**self.WHOLE, **change}), change)
+
+    def test_a_ratio_above_the_target_is_said(self):
+        window = {"p50_ms": 1, "p99_ms": 4, "errors": 0}
+        slower = {**window, "p99_ms": 9, "errors": 3}
+        rows = heal.foreground_rows({"healing": {"idle": [window, window], "busy": [window, slower], "rate": 3},
+                                     "scrubbing": {"idle": [window, window], "busy": [window, window], "rate": 64}})
+        self.assertEqual([row[7:] for row in rows[1:]], [["1.00", "2.0", "0"], ["2.25", "2.0 (missed)", "3"],
+                                                         ["1.00", "2.0", "0"], ["1.00", "2.0", "0"]])
+
+    def test_the_cost_is_of_what_was_rebuilt(self):
+        rows = heal.rebuild_rows({
+            "rebuild": {"rebuilt_gib": 0.5, "seconds": 10, "cpu_s": 4, "read_gib": 2, "written_gib": None},
+            "floor": {"gib": 0.25, "seconds": 1, "cpu_s_per_gib": 2}})
+        self.assertEqual(rows[1], ["grid", "0.50", "10.0", "4.0", "8.00", "4.00", "2.00", ""])
 
 
 if __name__ == "__main__":

@@ -34,12 +34,17 @@ def row(case, numbers, report):
             show(numbers["syncs_per_op"], 2), show(numbers["written_per_byte"], 2), str(numbers["errors"])]
 
 
-def markdown(plan, report):
-    rows = [COLUMNS] + [row(case, report["cases"][case.name], report) for case in plan]
-    widths = [max(len(line[i]) for line in rows) for i in range(len(COLUMNS))]
+def lines_of(rows):
+    """A table, of which the first row is the head."""
+    widths = [max(len(line[i]) for line in rows) for i in range(len(rows[0]))]
     lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths)) + " |"
              for line in rows]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return lines
+
+
+def markdown(plan, report):
+    lines = lines_of([COLUMNS] + [row(case, report["cases"][case.name], report) for case in plan])
     facts = [f"- machine: {report['machine']}; {report['filesystem']}; "
              f"load average {report['load_average']:.1f} at the end",
              f"- date: {report['date']}", f"- command: `{report['command']}`",

@@ -1,7 +1,10 @@
-// hydra-floor: the CPU that physics demands for PUT and GET of large bodies, as JSON on stdout.
+// hydra-floor: the CPU that physics demands for PUT, GET and rebuilding of large bodies, as JSON on
+// stdout.
 //
 //   PUT: receive, MD5, AES-256-GCM, RS 4+2, CRC32C, pwrite to six files, fdatasync each.
 //   GET: pread four data shards, CRC32C, AES-256-GCM, send.
+//   rebuild: pread any four shards from disk, CRC32C, decode the lost one, CRC32C, pwrite,
+//   fdatasync.
 //
 // The other end of the connections is a forked process, whose CPU is not counted; it compares every
 // byte that comes back. No HTTP, no signatures, no catalog, no agents: a server is measured in
@@ -70,6 +73,21 @@ void each_stream(std::uint64_t streams, const std::function<void(std::uint64_t)>
 
 using StreamWork = std::function<void(int socket, std::uint64_t stream)>;
 
+// What `work(stream)` costs this process on a thread for each stream.
+Cost cost_of(const Options& options, const Shelf& shelf,
+             const std::function<void(std::uint64_t)>& work) {
+  rusage before, after;
+  const std::uint64_t syncs = shelf.syncs();
+  const auto start = std::chrono::steady_clock::now();
+  getrusage(RUSAGE_SELF, &before);
+  each_stream(options.streams, work);
+  getrusage(RUSAGE_SELF, &after);
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+  return {seconds_of(after.ru_utime) - seconds_of(before.ru_utime),
+          seconds_of(after.ru_stime) - seconds_of(before.ru_stime), elapsed.count(),
+          shelf.syncs() - syncs};
+}
+
 // Forks the peer, serves it, and tells what serving cost this process.
 Cost measure(const Options& options, const Shelf& shelf, const StreamWork& peer,
              const StreamWork& serve) {
@@ -96,20 +114,13 @@ Cost measure(const Options& options, const Shelf& shelf, const StreamWork& peer,
   }
   close(listener);
 
-  rusage before, after;
-  const std::uint64_t syncs = shelf.syncs();
-  const auto start = std::chrono::steady_clock::now();
-  getrusage(RUSAGE_SELF, &before);
-  each_stream(options.streams, [&](std::uint64_t stream) { serve(sockets[stream], stream); });
-  getrusage(RUSAGE_SELF, &after);
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+  const Cost cost =
+      cost_of(options, shelf, [&](std::uint64_t stream) { serve(sockets[stream], stream); });
 
   for (const int socket : sockets) close(socket);
   int status = 0;
   if (waitpid(child, &status, 0) != child || status != 0) die("the peer process failed");
-  return {seconds_of(after.ru_utime) - seconds_of(before.ru_utime),
-          seconds_of(after.ru_stime) - seconds_of(before.ru_stime), elapsed.count(),
-          shelf.syncs() - syncs};
+  return cost;
 }
 
 Cost measure_put(const Options& options, Shelf& shelf, const std::vector<Byte>& body) {
@@ -156,9 +167,21 @@ Cost measure_get(const Options& options, const Shelf& shelf, const std::vector<B
   return measure(options, shelf, peer, serve);
 }
 
-void print(const char* name, const Options& options, const Cost& cost, const char* end) {
-  const double gib = static_cast<double>(options.body_bytes * options.streams * options.bodies) /
-                     static_cast<double>(1ull << 30);
+// One shard of each body, each time another one.
+Cost measure_rebuild(const Options& options, Shelf& shelf) {
+  shelf.forget_cached();
+  return cost_of(options, shelf, [&](std::uint64_t stream) {
+    Physics physics;
+    for (std::uint64_t i = 0; i < options.bodies; ++i) {
+      const std::uint64_t body = stream * options.bodies + i;
+      if (!shelf.rebuild(body, static_cast<int>(body % kShards), physics))
+        die("a block with a wrong CRC");
+    }
+  });
+}
+
+void print(const char* name, std::uint64_t bytes, const Cost& cost, const char* end) {
+  const double gib = static_cast<double>(bytes) / static_cast<double>(1ull << 30);
   std::printf(
       "\"%s\": {\"gib\": %.4f, \"cpu_s_per_gib\": %.4f, \"user_s_per_gib\": %.4f, "
       "\"sys_s_per_gib\": %.4f, \"seconds\": %.3f, \"fdatasyncs\": %llu}%s\n",
@@ -176,9 +199,12 @@ int run(const Options& options) {
   Shelf shelf(options.directory, BodyShape(options.body_bytes), options.streams * options.bodies);
   const Cost put = measure_put(options, shelf, body);
   const Cost get = measure_get(options, shelf, body);
+  const Cost rebuild = measure_rebuild(options, shelf);
+  const std::uint64_t bodies = options.streams * options.bodies;
   std::printf("{\n");
-  print("put", options, put, ",");
-  print("get", options, get, "");
+  print("put", options.body_bytes * bodies, put, ",");
+  print("get", options.body_bytes * bodies, get, ",");
+  print("rebuild", shelf.shape().shard_bytes * bodies, rebuild, "");
   std::printf("}\n");
   return 0;
 }
@@ -188,7 +214,7 @@ int run(const Options& options) {
 
 int main(int argc, char** argv) {
   hydra::bench::Options options;
-  CLI::App app("The CPU that physics demands for PUT and GET of large bodies, as JSON");
+  CLI::App app("The CPU that physics demands for PUT, GET and rebuilding of large bodies, as JSON");
   app.add_option("--dir", options.directory,
                  "where the six directories are made, on the disk to use")
       ->required()

@@ -3,6 +3,7 @@
 #include <isa-l.h>
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/assert.h"
@@ -30,6 +31,7 @@ struct Physics::State {
   std::unique_ptr<EVP_CIPHER_CTX, ContextFree> sealing{EVP_CIPHER_CTX_new()};
   std::unique_ptr<EVP_CIPHER_CTX, ContextFree> opening{EVP_CIPHER_CTX_new()};
   std::array<Byte, 32 * kDataShards * kParityShards> tables;
+  std::array<Byte, kShards * kDataShards> matrix;
 };
 
 Physics::Physics() : state_(std::make_unique<State>()) {
@@ -39,7 +41,7 @@ Physics::Physics() : state_(std::make_unique<State>()) {
                                   nullptr) == 1);
   HYDRA_ASSERT(EVP_DecryptInit_ex(state_->opening.get(), EVP_aes_256_gcm(), nullptr, key.data(),
                                   nullptr) == 1);
-  std::array<Byte, kShards * kDataShards> matrix;
+  auto& matrix = state_->matrix;
   gf_gen_cauchy1_matrix(matrix.data(), kShards, kDataShards);
   ec_init_tables(kDataShards, kParityShards, matrix.data() + kDataShards * kDataShards,
                  state_->tables.data());
@@ -93,6 +95,26 @@ void Physics::encode(Byte* data, std::size_t block_bytes, Byte* parity) {
     ec_encode_data(static_cast<int>(now), kDataShards, kParityShards, state_->tables.data(),
                    in.data(), out.data());
   }
+}
+
+void Physics::rebuild(int lost, const std::array<int, kDataShards>& from, Byte* blocks,
+                      std::size_t block_bytes, Byte* out) {
+  constexpr std::size_t kRow = kDataShards;
+  const auto& matrix = state_->matrix;
+  std::array<Byte, kRow * kRow> known, inverse;
+  for (std::size_t i = 0; i < kRow; ++i)
+    std::copy_n(matrix.begin() + from[i] * kDataShards, kRow, known.begin() + i * kRow);
+  HYDRA_ASSERT(gf_invert_matrix(known.data(), inverse.data(), kDataShards) == 0);
+  std::array<Byte, kRow> factors{};
+  for (std::size_t column = 0; column < kRow; ++column)
+    for (std::size_t i = 0; i < kRow; ++i)
+      factors[column] ^=
+          gf_mul(matrix[static_cast<std::size_t>(lost) * kRow + i], inverse[i * kRow + column]);
+  std::array<Byte, 32 * kRow> tables;
+  ec_init_tables(kDataShards, 1, factors.data(), tables.data());
+  std::array<Byte*, kRow> in;
+  for (std::size_t i = 0; i < kRow; ++i) in[i] = blocks + i * block_bytes;
+  ec_encode_data(static_cast<int>(block_bytes), kDataShards, 1, tables.data(), in.data(), &out);
 }
 
 std::uint32_t Physics::crc32c(const Byte* data, std::size_t bytes) {

@@ -1,6 +1,6 @@
-// What no server can leave out of storing and serving an object: MD5, AES-256-GCM, RS 4+2, CRC32C.
-// Straight calls of OpenSSL and ISA-L with nothing of the product between, so that no slowness of
-// ours can hide in the floor. A Physics belongs to one thread.
+// What no server can leave out of storing, serving and rebuilding: MD5, AES-256-GCM, RS 4+2,
+// CRC32C. Straight calls of OpenSSL and ISA-L with nothing of the product between, so that no
+// slowness of ours can hide in the floor. A Physics belongs to one thread.
 #pragma once
 
 #include <array>
@@ -37,6 +37,10 @@ class Physics {
 
   // Parity of four data blocks that lie end to end, into two that do.
   void encode(Byte* data, std::size_t block_bytes, Byte* parity);
+
+  // The block `lost` from any four others: `blocks` has those of the shards `from`, end to end.
+  void rebuild(int lost, const std::array<int, kDataShards>& from, Byte* blocks,
+               std::size_t block_bytes, Byte* out);
 
   static std::uint32_t crc32c(const Byte* data, std::size_t bytes);
 

@@ -32,7 +32,7 @@ std::size_t BodyShape::block_bytes(std::uint64_t stripe) const {
 
 Shelf::Shelf(std::string directory, BodyShape shape, std::uint64_t bodies)
     : directory_(std::move(directory)), shape_(shape), crcs_(bodies * shape.stripes * kShards) {
-  for (int i = 0; i < kShards; ++i) {
+  for (std::size_t i = 0; i < files_.size(); ++i) {
     const std::string place = directory_ + "/shard-" + std::to_string(i);
     if (mkdir(place.c_str(), 0700) != 0 && errno != EEXIST) die(place);
     files_[i] = open((place + "/log").c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -44,7 +44,7 @@ Shelf::Shelf(std::string directory, BodyShape shape, std::uint64_t bodies)
 }
 
 Shelf::~Shelf() {
-  for (int i = 0; i < kShards; ++i) {
+  for (std::size_t i = 0; i < files_.size(); ++i) {
     const std::string place = directory_ + "/shard-" + std::to_string(i);
     close(files_[i]);
     unlink((place + "/log").c_str());
@@ -56,36 +56,64 @@ std::uint64_t Shelf::offset_of(std::uint64_t body, std::uint64_t stripe) const {
   return body * shape_.shard_bytes + stripe * kBlockBytes;
 }
 
-std::uint32_t& Shelf::crc_of(std::uint64_t body, std::uint64_t stripe, int shard) {
-  return crcs_[(body * shape_.stripes + stripe) * kShards + static_cast<std::size_t>(shard)];
+std::size_t Shelf::crc_place(std::uint64_t body, std::uint64_t stripe, int shard) const {
+  return (body * shape_.stripes + stripe) * kShards + static_cast<std::size_t>(shard);
 }
 
 void Shelf::write(std::uint64_t body, std::uint64_t stripe, const Byte* blocks) {
   const std::size_t bytes = shape_.block_bytes(stripe);
   for (int i = 0; i < kShards; ++i) {
     const Byte* block = blocks + static_cast<std::size_t>(i) * bytes;
-    crc_of(body, stripe, i) = Physics::crc32c(block, bytes);
+    crcs_[crc_place(body, stripe, i)] = Physics::crc32c(block, bytes);
     const auto offset = static_cast<off_t>(offset_of(body, stripe));
     if (pwrite(files_[i], block, bytes, offset) != static_cast<ssize_t>(bytes)) die("pwrite");
   }
 }
 
 void Shelf::sync() {
-  for (const int file : files_)
-    if (fdatasync(file) != 0) die("fdatasync");
+  for (int i = 0; i < kShards; ++i)
+    if (fdatasync(files_[i]) != 0) die("fdatasync");
   syncs_ += kShards;
 }
 
-bool Shelf::read(std::uint64_t body, std::uint64_t stripe, Byte* blocks) const {
+bool Shelf::read_block(std::uint64_t body, std::uint64_t stripe, int shard, Byte* block) const {
   const std::size_t bytes = shape_.block_bytes(stripe);
-  for (int i = 0; i < kDataShards; ++i) {
-    Byte* block = blocks + static_cast<std::size_t>(i) * bytes;
-    const auto offset = static_cast<off_t>(offset_of(body, stripe));
-    if (pread(files_[i], block, bytes, offset) != static_cast<ssize_t>(bytes)) die("pread");
-    const auto at = (body * shape_.stripes + stripe) * kShards + static_cast<std::size_t>(i);
-    if (Physics::crc32c(block, bytes) != crcs_[at]) return false;
-  }
+  const auto offset = static_cast<off_t>(offset_of(body, stripe));
+  if (pread(files_[shard], block, bytes, offset) != static_cast<ssize_t>(bytes)) die("pread");
+  return Physics::crc32c(block, bytes) == crcs_[crc_place(body, stripe, shard)];
+}
+
+bool Shelf::read(std::uint64_t body, std::uint64_t stripe, Byte* blocks) const {
+  for (int i = 0; i < kDataShards; ++i)
+    if (!read_block(body, stripe, i, blocks + i * shape_.block_bytes(stripe))) return false;
   return true;
+}
+
+bool Shelf::rebuild(std::uint64_t body, int lost, Physics& physics) {
+  static thread_local std::vector<Byte> memory((kDataShards + 1) * kBlockBytes);
+  std::array<int, kDataShards> from;
+  for (int i = 0, shard = 0; i < kDataShards; ++shard)
+    if (shard != lost) from[i++] = shard;
+  const int spare = files_.back();
+  for (std::uint64_t stripe = 0; stripe < shape_.stripes; ++stripe) {
+    const std::size_t bytes = shape_.block_bytes(stripe);
+    Byte* const rebuilt = memory.data() + kDataShards * bytes;
+    for (int i = 0; i < kDataShards; ++i)
+      if (!read_block(body, stripe, from[i], memory.data() + i * bytes)) return false;
+    physics.rebuild(lost, from, memory.data(), bytes, rebuilt);
+    if (Physics::crc32c(rebuilt, bytes) != crcs_[crc_place(body, stripe, lost)]) return false;
+    const auto offset = static_cast<off_t>(offset_of(body, stripe));
+    if (pwrite(spare, rebuilt, bytes, offset) != static_cast<ssize_t>(bytes)) die("pwrite");
+  }
+  if (fdatasync(spare) != 0) die("fdatasync");
+  ++syncs_;
+  return true;
+}
+
+void Shelf::forget_cached() const {
+  for (const int file : files_)
+    if (fdatasync(file) != 0 || posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED) != 0)
+      die("posix_fadvise");
 }
 
 }  // namespace hydra::bench

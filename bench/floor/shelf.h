@@ -1,5 +1,5 @@
-// The six files of the floor, one a directory: preallocated, written at fixed places, unlinked at
-// the end. Shared by all threads; each writes and reads its own bodies only.
+// The six files of the floor and a spare one, one a directory: preallocated, written at fixed
+// places, unlinked at the end. Shared by all threads; each writes and reads its own bodies only.
 #pragma once
 
 #include <array>
@@ -36,16 +36,24 @@ class Shelf {
   // Four data blocks, end to end; false when a CRC does not fit.
   bool read(std::uint64_t body, std::uint64_t stripe, Byte* blocks) const;
 
+  // Rebuilds one shard of a body into a file of its own, from four others, and syncs it; false when
+  // a CRC does not fit.
+  bool rebuild(std::uint64_t body, int lost, Physics& physics);
+  // Writes back and drops what the page cache holds of the shards, so that they are read from disk.
+  void forget_cached() const;
+
   const BodyShape& shape() const { return shape_; }
   std::uint64_t syncs() const { return syncs_; }
 
  private:
   std::uint64_t offset_of(std::uint64_t body, std::uint64_t stripe) const;
-  std::uint32_t& crc_of(std::uint64_t body, std::uint64_t stripe, int shard);
+  // A block and whether it fits its CRC.
+  bool read_block(std::uint64_t body, std::uint64_t stripe, int shard, Byte* block) const;
+  std::size_t crc_place(std::uint64_t body, std::uint64_t stripe, int shard) const;
 
   std::string directory_;
   BodyShape shape_;
-  std::array<int, kShards> files_;
+  std::array<int, kShards + 1> files_;  // the last one takes what is rebuilt
   std::vector<std::uint32_t> crcs_;
   std::atomic<std::uint64_t> syncs_ = 0;
 };
