@@ -158,6 +158,16 @@ struct ExtentUpdate {
   Rank still = kNoRank;            // what remains to be done
 };
 
+// An extent and what of it is alive: in order, with gaps between.
+struct LiveExtent {
+  Extent extent;
+  std::vector<ExtentRange> ranges;
+};
+struct Trimmed {
+  std::size_t bodies = 0;   // taken from the queue
+  std::uint64_t bytes = 0;  // of extents that died thereby
+};
+
 struct DeleteItem {
   std::string key;
   Preconditions preconditions;
@@ -219,6 +229,8 @@ class Catalog {
   virtual Result<PartPage> parts(std::string_view upload_id, std::uint32_t after,
                                  std::size_t limit) = 0;
   virtual Result<Extent> extent(const ExtentId& id) = 0;
+  // kNotFound when it is gone or dead.
+  virtual Result<LiveExtent> live_extent(const ExtentId& id) = 0;
   virtual Result<std::vector<NodeRow>> nodes() = 0;
   // std::nullopt: there is no such token, or it is long past.
   virtual Result<std::optional<ClaimRow>> claim(const agent::ClaimId& id) = 0;
@@ -244,11 +256,13 @@ class Catalog {
   // All rows as they are now. For the thread that asks.
   virtual Result<std::unique_ptr<kv::Snapshot>> rows() = 0;
   // `objects` and `object_bytes` are of current versions only. `repairs` are the extents in the
-  // healer's queue that are not what they should be, `moves` those that only go elsewhere.
+  // healer's queue that are not what they should be, `moves` those that only go elsewhere or are
+  // rewritten. `trims` are the bodies that wait to be trimmed; `half_dead_bytes` is what compaction
+  // of the half-dead extents gives back.
   struct Totals {
     std::uint64_t buckets = 0, objects = 0, object_bytes = 0, extents = 0, extent_bytes = 0,
                   dead_extents = 0, repairs = 0, repair_bytes = 0, moves = 0, move_bytes = 0,
-                  strays = 0, uploads = 0;
+                  strays = 0, uploads = 0, trims = 0, half_dead = 0, half_dead_bytes = 0;
   };
   virtual Result<Totals> totals() = 0;  // kept as counters, not counted by walking
 
@@ -304,6 +318,14 @@ class Catalog {
   // but no longer are become strays.
   virtual Task<Status> update_extent(Loop& loop, Extent expected, Extent updated,
                                      ExtentUpdate terms) = 0;
+  // Cuts some of the bodies that wait for it down to the segments that their slices need. What no
+  // piece needs any more of an extent is dead from then on.
+  virtual Task<Result<Trimmed>> trim_bodies(Loop& loop, std::size_t limit) = 0;
+  // The bytes `kept` of extent `from`, in order, now are what the new extent `into` holds: bodies
+  // point there, and `from` dies. kConflict when they point at more than was kept, kNotFound when
+  // `from` is gone or dead.
+  virtual Task<Status> compact_extent(Loop& loop, ExtentId from, std::vector<ExtentRange> kept,
+                                      Extent into) = 0;
   // Shards are not, or are after all, on the nodes that should hold them; what the catalog expects
   // elsewhere by now is passed over. A missing shard puts its extent into the queue. Returns how
   // many reports were news.

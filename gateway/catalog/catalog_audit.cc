@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/endian.h"
+#include "gateway/catalog/coverage.h"
 #include "gateway/catalog/keys_format.h"
 #include "gateway/catalog/ledger.h"
 #include "gateway/catalog/rows_format.h"
@@ -150,7 +151,7 @@ class Audit {
   }
 
   void count_slices(const std::vector<Slice>& slices) {
-    for (const Slice& slice : slices) ++references_[slice.body];
+    for (const Slice& slice : slices) slices_[slice.body].push_back({slice.offset, slice.length});
   }
 
   void count_completions() {
@@ -182,12 +183,60 @@ class Audit {
       const auto decoded = decode_body(id, row);
       const Body* body = good(decoded, "body");
       if (body == nullptr) return;
-      expect(body->references == references_[id] && body->references > 0,
-             "references of body " + id.to_string());
-      references_.erase(id);
-      for (const BodyPiece& piece : body->pieces) live_bytes_[piece.extent] += piece.length;
+      check_slices(*body);
+      slices_.erase(id);
+      for (const auto& [extent, bytes] : bytes_by_extent(body->pieces))
+        residents_[extent].push_back({id, bytes});
     });
-    for (const auto& [id, references] : references_) expect(false, "no body " + id.to_string());
+    for (const auto& [id, slices] : slices_) expect(false, "no body " + id.to_string());
+    expect_rows(Table::kPartials, partials_, "partials");
+    expect_rows(Table::kTrims, trims_, "trims");
+    state_.trims = trims_.size();
+  }
+
+  // The body's counts, and that it has the bytes that its slices need: these and no others, unless
+  // it waits for being trimmed.
+  void check_slices(const Body& body) {
+    const std::string name = " of body " + body.id.to_string();
+    std::uint32_t whole = 0;
+    std::map<std::string, std::uint32_t> partial;
+    std::vector<SealedRange> needed;
+    for (const auto& [offset, length] : slices_[body.id]) {
+      needed.push_back(segments_of(offset, length, body.plain_bytes));
+      if (offset == 0 && length == body.plain_bytes)
+        ++whole;
+      else
+        ++partial[partial_key(body.id, offset, length)];
+    }
+    expect(body.references == slices_[body.id].size() && body.references > 0, "references" + name);
+    expect(body.whole == whole, "whole references" + name);
+    for (const auto& [key, count] : partial) partials_.emplace(key, encode_count(count));
+    if (body.to_trim) trims_.emplace(trim_key(body.id), std::string());
+
+    needed = unite(std::move(needed));
+    std::uint64_t bytes = 0;
+    std::vector<SealedRange> there;
+    for (const BodyPiece& piece : body.pieces) {
+      if (!piece.hole()) there.push_back({bytes, bytes + piece.length});
+      bytes += piece.length;
+    }
+    there = unite(std::move(there));
+    expect(bytes == sealed_bytes(body.plain_bytes), "bytes" + name);
+    for (const SealedRange& range : needed)
+      expect(covers(body.pieces, range), "a slice needs a hole" + name);
+    expect(body.to_trim || there == needed, "nobody needs all" + name);
+  }
+
+  // The table holds these rows and no others.
+  void expect_rows(Table table, const std::map<std::string, std::string>& rows, const char* name) {
+    std::size_t seen = 0;
+    each(table, [&](std::string_view key, ByteView row) {
+      const auto found = rows.find(std::string(key));
+      ++seen;
+      expect(found != rows.end() && found->second == as_text(row),
+             std::string("stray or wrong row in ") + name);
+    });
+    expect(seen == rows.size(), std::string("a row is missing in ") + name);
   }
 
   void check_extents() {
@@ -204,8 +253,13 @@ class Audit {
       const auto decoded = decode_extent(id, row);
       const ExtentRow* extent = good(decoded, "extent");
       if (extent == nullptr) return;
-      expect(extent->extent.live_bytes == live_bytes_[id], "live bytes of " + id.to_string());
-      live_bytes_.erase(id);
+      std::uint64_t live = 0;
+      for (const auto& [body, bytes] : residents_[id]) {
+        live += bytes;
+        if (bytes < extent->extent.length) named_.emplace(resident_key(id, body), std::string());
+      }
+      expect(extent->extent.live_bytes == live, "live bytes of " + id.to_string());
+      residents_.erase(id);
       if (extent->extent.stored_as != id) {
         const auto named = reader_.get(as_bytes(alias_key(extent->extent.stored_as)));
         expect(named && *named && decode_extent_id(**named) == id,
@@ -220,6 +274,10 @@ class Audit {
       }
       ++state_.extents;
       state_.extent_bytes += extent->extent.length;
+      if (extent->extent.half_dead()) {
+        ++state_.half_dead;
+        state_.half_dead_bytes += extent->extent.length - extent->extent.live_bytes;
+      }
       expect(extent->rank <= own_rank(extent->extent), "not urgent enough: " + id.to_string());
       if (extent->rank == kNoRank) return;
       const bool move = extent->rank >= kRankDrain;
@@ -229,7 +287,8 @@ class Audit {
       expect(queued.erase(repair_key(repair)) == 1, "not in repairs: " + id.to_string());
     });
     expect(queued.empty(), "stray row in repairs, dead or aliases");
-    for (const auto& [id, live] : live_bytes_) expect(false, "no extent " + id.to_string());
+    for (const auto& [id, bodies] : residents_) expect(false, "no extent " + id.to_string());
+    expect_rows(Table::kResidents, named_, "residents");
   }
 
   void check_state() {
@@ -248,8 +307,12 @@ class Audit {
   std::vector<std::string> faults_;
   StateRow state_;
   std::set<BucketId> buckets_;
-  std::map<BodyId, std::uint32_t> references_;
-  std::map<ExtentId, std::uint64_t> live_bytes_;
+  // Offsets and lengths of all slices of a body.
+  std::map<BodyId, std::vector<std::pair<std::uint64_t, std::uint64_t>>> slices_;
+  // The bodies in an extent, and how much of it each takes up.
+  std::map<ExtentId, std::vector<std::pair<BodyId, std::uint64_t>>> residents_;
+  // What rows of these tables there should be.
+  std::map<std::string, std::string> partials_, trims_, named_;
 };
 
 }  // namespace

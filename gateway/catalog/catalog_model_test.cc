@@ -127,6 +127,7 @@ class Player {
 
   void reopen() { catalog_.reopen(); }
   bool one_in(std::size_t n) { return below(n) == 0; }
+  std::size_t compactions() const { return compactions_; }
 
  private:
   std::size_t below(std::size_t n) { return random_() % n; }
@@ -144,7 +145,9 @@ class Player {
       return;
     }
     ModelBucket& bucket = model_[name];
-    switch (below(15)) {
+    switch (below(16)) {
+      case 15:
+        return expect(Code{}, catalog_->trim_bodies(catalog_.loop(), 1 + below(3)));
       case 12:
         return one_in(4) ? change_versioning(bucket) : erase(bucket);
       case 13:
@@ -204,7 +207,7 @@ class Player {
     Data out;
     if (one_in(10)) return out;
     for (std::size_t n = 1 + below(2); n > 0; --n) {
-      auto sealed = catalog_.seal(1 + below(100'000), one_in(3) ? 40'000 : 64u << 20);
+      auto sealed = catalog_.seal(1 + below(500'000), one_in(3) ? 150'000 : 64u << 20);
       out.slices.push_back(sealed.slice);
       for (Extent& extent : sealed.data.extents) {
         if (one_in(4)) extent.missing = static_cast<std::uint32_t>(1 + below(7));
@@ -214,6 +217,7 @@ class Player {
       out.data.bodies.push_back(sealed.data.bodies[0]);
     }
     if (one_in(3)) pack(out);
+    for (const Body& body : out.data.bodies) original_[body.id] = body.pieces;
     return out;
   }
   void pack(Data& out) {
@@ -238,14 +242,15 @@ class Player {
       if (!bucket.keys.empty() && one_in(2)) return any_version(bucket).second;
     return nullptr;
   }
-  // Of an object, cut at random. Empty where there is none.
+  // Of an object, each slice cut at random. Empty where there is none.
   std::vector<Slice> copied_slices() {
     const ModelVersion* source = any_object();
     std::vector<Slice> slices = source != nullptr ? source->slices : std::vector<Slice>();
     for (Slice& slice : slices) {
-      const std::uint64_t cut = below(slice.length);
+      const std::uint64_t cut = one_in(3) ? 0 : below(slice.length);
       slice.offset += cut;
       slice.length -= cut;
+      if (one_in(2)) slice.length = 1 + below(slice.length);
     }
     return slices;
   }
@@ -386,12 +391,63 @@ class Player {
                                .still = any_rank()};
       expect(Code{}, catalog_->update_extent(catalog_.loop(), extent, healed, terms));
     }
+    compact_some();
     disturb_extents();
     std::vector<ExtentId> dead;
     const auto gone = catalog_->dead_extents(INT64_MAX, 3);
     for (const DeadExtent& extent : *gone) dead.push_back(extent.extent.id);
     expect(Code{}, catalog_->forget_dead(catalog_.loop(), dead));
     expect(Code{}, catalog_->forget_strays(catalog_.loop(), *catalog_->strays(50, 3)));
+  }
+  // Whatever else they need.
+  void compact_some() {
+    const auto page = catalog_->walk_extents(std::nullopt, SIZE_MAX);
+    for (const auto& item : page->items)
+      if (item.extent.half_dead() && one_in(2)) compact(item.extent.id);
+  }
+  void compact(const ExtentId& id) {
+    const LiveExtent live = *catalog_->live_extent(id);
+    Extent into = catalog_.new_extent(0);
+    for (const ExtentRange& range : live.ranges) into.length += range.length;
+    EXPECT_LE(into.length, live.extent.length / 2);
+    expect(Code{}, catalog_->compact_extent(catalog_.loop(), id, live.ranges, into));
+    moves_[into.id] = {id, live.ranges};
+    ++compactions_;
+  }
+  // Where a byte of an extent lay when its body was written.
+  std::pair<ExtentId, std::uint64_t> origin(ExtentId extent, std::uint64_t offset) const {
+    for (auto move = moves_.find(extent); move != moves_.end(); move = moves_.find(extent)) {
+      for (const ExtentRange& range : move->second.second) {
+        if (offset < range.length) {
+          offset += range.offset;
+          break;
+        }
+        offset -= range.length;
+      }
+      extent = move->second.first;
+    }
+    return {extent, offset};
+  }
+  static std::pair<ExtentId, std::uint64_t> at(const std::vector<BodyPiece>& pieces,
+                                               std::uint64_t offset) {
+    for (const BodyPiece& piece : pieces) {
+      if (offset < piece.length) return {piece.extent, piece.offset + offset};
+      offset -= piece.length;
+    }
+    return {};
+  }
+  // What a body still has is what it was made of, wherever it lies now.
+  void compare_pieces(const ReadPlan::Run& run) {
+    const std::vector<BodyPiece>& original = original_.at(run.slice.body);
+    std::uint64_t begin = 0;
+    for (const BodyPiece& piece : run.pieces) {
+      for (std::uint64_t i = 0; !piece.hole() && i < piece.length; i += 9'973)
+        ASSERT_EQ(origin(piece.extent, piece.offset + i), at(original, begin + i));
+      const std::uint64_t last = piece.length - 1;
+      if (!piece.hole())
+        ASSERT_EQ(origin(piece.extent, piece.offset + last), at(original, begin + last));
+      begin += piece.length;
+    }
   }
   Rank any_rank() {
     static constexpr Rank kRanks[] = {0, 1, kRankReencode, kRankDrain, kRankReprofile, kNoRank};
@@ -449,7 +505,9 @@ class Player {
     }
     ASSERT_TRUE(found);
     EXPECT_EQ(found->slices, version.slices);
-    EXPECT_TRUE(catalog_->plan(found->slices, 0, version.bytes));
+    const auto plan = catalog_->plan(found->slices, 0, version.bytes);
+    ASSERT_TRUE(plan) << plan.error().to_string();
+    for (const ReadPlan::Run& run : plan->runs) compare_pieces(run);
   }
 
   // The versions of a bucket as a listing shows them, and what the model says of each.
@@ -507,6 +565,10 @@ class Player {
   std::vector<std::pair<std::string, std::string>> shown_;  // keys and version ids
   CatalogHarness catalog_;
   Model model_;
+  std::map<BodyId, std::vector<BodyPiece>> original_;
+  // By the new extent: the one that it came from, and what of it.
+  std::map<ExtentId, std::pair<ExtentId, std::vector<ExtentRange>>> moves_;
+  std::size_t compactions_ = 0;
   int last_upload_ = 0;
   bool failing_ = false;  // the next commit fails, and with it all that was started together
   std::vector<Task<Code>> tasks_;
@@ -523,13 +585,16 @@ void play(Player& player, kv::MemoryImage* image, int turns) {
 }
 
 TEST(CatalogModel, RandomOperationsMeanWhatTheModelSays) {
+  std::size_t compactions = 0;
   for (const kv::Backend& backend : kv::kBackends)
     for (std::uint64_t seed = 1; seed <= 10; ++seed) {
       SCOPED_TRACE(std::string(backend.name) + ", seed " + std::to_string(seed));
       Player player(backend.make(), seed);
       play(player, nullptr, 150);
       if (HasFailure()) return;
+      compactions += player.compactions();
     }
+  EXPECT_GT(compactions, 20u);
 }
 
 TEST(CatalogModel, FailedCommitsChangeNothing) {

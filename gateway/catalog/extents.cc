@@ -30,12 +30,7 @@ Status check_update(Ledger& ledger, const Extent& expected, const Extent& update
     if (updated.profile == expected.profile) return {};
     return fail(Code::kInvalidArgument, "another profile needs shards of another name");
   }
-  // Shards that ever had the name may still lie somewhere.
-  HYDRA_TRY(const auto alias, ledger.change().get(alias_key(updated.stored_as)));
-  HYDRA_TRY(const auto extent, ledger.change().get(extent_key(updated.stored_as)));
-  if (!alias && !extent) return {};
-  return fail(Code::kInvalidArgument,
-              "the name " + updated.stored_as.to_string() + " is not a fresh one");
+  return check_fresh(ledger.change(), updated.stored_as);
 }
 
 Status leave_strays(Ledger& ledger, const Extent& before, const Extent& after,

@@ -182,7 +182,10 @@ Result<Catalog::Totals> StoreCatalog::totals() {
                 .moves = state.moves,
                 .move_bytes = state.move_bytes,
                 .strays = state.strays,
-                .uploads = state.uploads};
+                .uploads = state.uploads,
+                .trims = state.trims,
+                .half_dead = state.half_dead,
+                .half_dead_bytes = state.half_dead_bytes};
 }
 
 Task<Result<NodeRow>> StoreCatalog::register_node(Loop& loop, NodeRow node) {

@@ -209,6 +209,19 @@ std::string stray_key(const Stray& stray) {
 std::string alias_key(const ExtentId& stored_as) {
   return KeyWriter(Table::kAliases, 16).id(stored_as).take();
 }
+std::string partials_of(const BodyId& body) {
+  return KeyWriter(Table::kPartials, 16).id(body).take();
+}
+std::string partial_key(const BodyId& body, std::uint64_t offset, std::uint64_t length) {
+  return KeyWriter(Table::kPartials, 32).id(body).number(offset).number(length).take();
+}
+std::string trim_key(const BodyId& body) { return KeyWriter(Table::kTrims, 16).id(body).take(); }
+std::string residents_of(const ExtentId& extent) {
+  return KeyWriter(Table::kResidents, 16).id(extent).take();
+}
+std::string resident_key(const ExtentId& extent, const BodyId& body) {
+  return KeyWriter(Table::kResidents, 32).id(extent).id(body).take();
+}
 std::string node_key(NodeId node) { return KeyWriter(Table::kNodes, 4).number(node).take(); }
 std::string node_identity_key(const NodeIdentity& identity) {
   return KeyWriter(Table::kNodeIdentities, 16).id(identity).take();
@@ -300,6 +313,28 @@ std::optional<Stray> parse_stray_key(ByteView key) {
 std::optional<ExtentId> parse_extent_key(ByteView key) {
   KeyReader reader(Table::kExtents, key);
   const auto id = reader.id<ExtentId>();
+  if (!reader.done()) return std::nullopt;
+  return id;
+}
+std::optional<PartialName> parse_partial_key(ByteView key) {
+  KeyReader reader(Table::kPartials, key);
+  PartialName name;
+  name.body = reader.id<BodyId>();
+  name.offset = reader.number<std::uint64_t>();
+  name.length = reader.number<std::uint64_t>();
+  if (!reader.done()) return std::nullopt;
+  return name;
+}
+std::optional<BodyId> parse_trim_key(ByteView key) {
+  KeyReader reader(Table::kTrims, key);
+  const auto id = reader.id<BodyId>();
+  if (!reader.done()) return std::nullopt;
+  return id;
+}
+std::optional<BodyId> parse_resident_key(ByteView key) {
+  KeyReader reader(Table::kResidents, key);
+  reader.id<ExtentId>();
+  const auto id = reader.id<BodyId>();
   if (!reader.done()) return std::nullopt;
   return id;
 }

@@ -35,6 +35,9 @@ enum class Table : std::uint8_t {
   kDead = 0x43,             // died_ms, extent id
   kStrays = 0x44,           // due_ms, node number, stored_as, index
   kAliases = 0x45,          // stored_as
+  kPartials = 0x46,         // body id, offset, length
+  kTrims = 0x47,            // body id
+  kResidents = 0x48,        // extent id, body id
   kNodes = 0x50,            // node number
   kNodeIdentities = 0x51,   // identity
   kClaims = 0x52,           // claim id
@@ -73,6 +76,13 @@ std::string repair_key(const RepairRow& repair);
 std::string dead_key(std::int64_t died_ms, const ExtentId& extent);
 std::string stray_key(const Stray& stray);
 std::string alias_key(const ExtentId& stored_as);
+// All partial slices of a body; one of them.
+std::string partials_of(const BodyId& body);
+std::string partial_key(const BodyId& body, std::uint64_t offset, std::uint64_t length);
+std::string trim_key(const BodyId& body);
+// All bodies that are known to lie in an extent; one of them.
+std::string residents_of(const ExtentId& extent);
+std::string resident_key(const ExtentId& extent, const BodyId& body);
 std::string node_key(NodeId node);
 std::string node_identity_key(const NodeIdentity& identity);
 std::string claim_key(const agent::ClaimId& id);
@@ -107,6 +117,14 @@ std::optional<RepairRow> parse_repair_key(ByteView key);
 std::optional<DeadName> parse_dead_key(ByteView key);
 std::optional<Stray> parse_stray_key(ByteView key);
 std::optional<ExtentId> parse_extent_key(ByteView key);
+struct PartialName {
+  BodyId body;
+  std::uint64_t offset;
+  std::uint64_t length;
+};
+std::optional<PartialName> parse_partial_key(ByteView key);
+std::optional<BodyId> parse_trim_key(ByteView key);
+std::optional<BodyId> parse_resident_key(ByteView key);
 std::optional<NodeId> parse_node_key(ByteView key);
 std::optional<agent::ClaimId> parse_claim_key(ByteView key);
 std::optional<std::uint64_t> parse_ring_key(ByteView key);      // the epoch

@@ -100,6 +100,19 @@ RC_GTEST_PROP(KeysFormat, WhatIsEncodedIsParsed, ()) {
   const Stray stray{ms, number, {ExtentId(), static_cast<std::uint8_t>(number)}};
   RC_ASSERT(parse_stray_key(as_bytes(stray_key(stray))) == stray);
   RC_ASSERT(parse_extent_key(as_bytes(extent_key(ExtentId()))) == ExtentId());
+
+  BodyId body;
+  body.bytes.fill(std::byte{0xb0});
+  const std::string partial = partial_key(body, bucket, number);
+  RC_ASSERT(partial.starts_with(partials_of(body)));
+  const auto slice = parse_partial_key(as_bytes(partial));
+  RC_ASSERT(slice.has_value());
+  RC_ASSERT(slice->body == body);
+  RC_ASSERT(slice->offset == bucket);
+  RC_ASSERT(slice->length == number);
+  RC_ASSERT(parse_trim_key(as_bytes(trim_key(body))) == body);
+  RC_ASSERT(resident_key(ExtentId(), body).starts_with(residents_of(ExtentId())));
+  RC_ASSERT(parse_resident_key(as_bytes(resident_key(ExtentId(), body))) == body);
 }
 
 RC_GTEST_PROP(KeysFormat, EarlierTimesComeFirst, ()) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <limits>
 
 #include "erasure/layout.h"
 #include "gateway/catalog/keys_format.h"
@@ -21,10 +20,11 @@ void erase_alias(Change& change, const Extent& extent) {
   if (extent.stored_as != extent.id) change.erase(alias_key(extent.stored_as));
 }
 
-Status check_slice(const Slice& slice, const Body& body) {
-  if (slice.offset <= body.plain_bytes && slice.length <= body.plain_bytes - slice.offset)
-    return {};
-  return fail(Code::kInvalidArgument, "slice ends outside of body " + body.id.to_string());
+void count_half_dead(StateRow& state, const Extent& extent, bool in) {
+  if (!extent.half_dead()) return;
+  const std::uint64_t dead = extent.length - extent.live_bytes;
+  state.half_dead = in ? state.half_dead + 1 : state.half_dead - 1;
+  state.half_dead_bytes = in ? state.half_dead_bytes + dead : state.half_dead_bytes - dead;
 }
 
 tl::unexpected<Error> broken(std::string message) {
@@ -43,10 +43,19 @@ Status check_extent(const Extent& extent) {
   return {};
 }
 
+Status check_fresh(Change& change, const ExtentId& name) {
+  // Shards that ever had the name may still lie somewhere.
+  HYDRA_TRY(const auto alias, change.get(alias_key(name)));
+  HYDRA_TRY(const auto extent, change.get(extent_key(name)));
+  if (!alias && !extent) return {};
+  return fail(Code::kInvalidArgument, "the name " + name.to_string() + " is not a fresh one");
+}
+
 Rank own_rank(const Extent& extent) {
   if (extent.live_bytes == 0) return kNoRank;
   if (extent.missing != 0) return spare_shards(extent);
-  return extent.profile != extent.wanted ? kRankReencode : kNoRank;
+  if (extent.profile != extent.wanted) return kRankReencode;
+  return extent.half_dead() ? kRankCompact : kNoRank;
 }
 
 std::uint8_t spare_shards(const Extent& extent) {
@@ -63,117 +72,6 @@ Result<Ledger> Ledger::open(Change& change, std::int64_t now_ms) {
 
 void Ledger::close() {
   if (state_ != opened_) change_->put(table_key(Table::kState), encode(state_));
-}
-
-Status Ledger::adopt(std::span<const Slice> slices, const NewData& data) {
-  if (!data.bodies.empty()) HYDRA_CHECK_OK(insert_bodies(slices, data));
-  if (!data.extents.empty() || !data.bodies.empty()) HYDRA_CHECK_OK(insert_extents(data));
-  for (const Slice& slice : slices) {
-    const auto is_new = [&slice](const Body& body) { return body.id == slice.body; };
-    if (std::none_of(data.bodies.begin(), data.bodies.end(), is_new))
-      HYDRA_CHECK_OK(add_reference(slice));
-  }
-  return {};
-}
-
-Status Ledger::insert_bodies(std::span<const Slice> slices, const NewData& data) {
-  for (Body body : data.bodies) {
-    body.references = 0;
-    for (const Slice& slice : slices) {
-      if (slice.body != body.id) continue;
-      HYDRA_CHECK_OK(check_slice(slice, body));
-      ++body.references;
-    }
-    if (body.references == 0)
-      return fail(Code::kInvalidArgument, "no slice points at body " + body.id.to_string());
-    std::string key = body_key(body.id);
-    HYDRA_TRY(const auto known, change_->get(key));
-    if (known) return fail(Code::kInvalidArgument, "body " + body.id.to_string() + " is not new");
-    change_->put(std::move(key), encode(body));
-  }
-  return {};
-}
-
-Status Ledger::insert_extents(const NewData& data) {
-  TouchedExtents touched;
-  for (const Extent& extent : data.extents) {
-    HYDRA_CHECK_OK(check_extent(extent));
-    HYDRA_TRY(auto known, this->extent(extent.id));
-    if (known) {
-      touched.push_back({known, *known});
-    } else {
-      touched.push_back({std::nullopt, {.extent = extent}});
-      touched.back().after.extent.live_bytes = 0;
-    }
-  }
-  for (const Body& body : data.bodies)
-    for (const BodyPiece& piece : body.pieces) HYDRA_CHECK_OK(add_live_bytes(touched, piece));
-  for (TouchedExtent& extent : touched)
-    store_extent(extent.before ? &*extent.before : nullptr, std::move(extent.after));
-  return {};
-}
-
-Status Ledger::add_live_bytes(TouchedExtents& touched, const BodyPiece& piece) {
-  auto found = std::find_if(touched.begin(), touched.end(), [&](const TouchedExtent& item) {
-    return item.after.extent.id == piece.extent;
-  });
-  if (found == touched.end()) {
-    HYDRA_TRY(auto known, this->extent(piece.extent));
-    if (!known) return fail(Code::kConflict, "extent " + piece.extent.to_string() + " is gone");
-    found = touched.insert(touched.end(), {known, *known});
-  }
-  // A dead one's shards may be freed at any moment.
-  if (found->before && is_dead(*found->before))
-    return fail(Code::kConflict, "extent " + piece.extent.to_string() + " is dead");
-  Extent& extent = found->after.extent;
-  if (piece.length == 0 || piece.offset > extent.length ||
-      piece.length > extent.length - piece.offset ||
-      piece.length > extent.length - extent.live_bytes)
-    return fail(Code::kInvalidArgument, "piece outside of extent " + piece.extent.to_string());
-  extent.live_bytes += piece.length;
-  return {};
-}
-
-Status Ledger::add_reference(const Slice& slice) {
-  std::string key = body_key(slice.body);
-  HYDRA_TRY(const auto row, change_->get(key));
-  if (!row) return fail(Code::kConflict, "body " + slice.body.to_string() + " is gone");
-  HYDRA_TRY(Body body, decode_body(slice.body, *row));
-  HYDRA_CHECK_OK(check_slice(slice, body));
-  if (body.references == std::numeric_limits<std::uint32_t>::max())
-    return fail(Code::kTooLarge, "too many references to body " + slice.body.to_string());
-  ++body.references;
-  change_->put(std::move(key), encode(body));
-  return {};
-}
-
-Status Ledger::release(std::span<const Slice> slices) {
-  for (const Slice& slice : slices) {
-    std::string key = body_key(slice.body);
-    HYDRA_TRY(const auto row, change_->get(key));
-    if (!row) return broken("no row for body " + slice.body.to_string());
-    HYDRA_TRY(Body body, decode_body(slice.body, *row));
-    if (body.references == 0) return broken("unreferenced body " + slice.body.to_string());
-    if (--body.references > 0) {
-      change_->put(std::move(key), encode(body));
-    } else {
-      change_->erase(std::move(key));
-      HYDRA_CHECK_OK(release_body(body));
-    }
-  }
-  return {};
-}
-
-Status Ledger::release_body(const Body& body) {
-  for (const BodyPiece& piece : body.pieces) {
-    HYDRA_TRY(const auto before, extent(piece.extent));
-    if (!before || before->extent.live_bytes < piece.length)
-      return broken("live bytes of extent " + piece.extent.to_string());
-    ExtentRow after = *before;
-    after.extent.live_bytes -= piece.length;
-    store_extent(&*before, std::move(after));
-  }
-  return {};
 }
 
 Result<std::optional<ExtentRow>> Ledger::extent(const ExtentId& id) {
@@ -203,7 +101,10 @@ void Ledger::store_extent(const ExtentRow* before, ExtentRow after) {
     --state_.extents;
     state_.extent_bytes -= before->extent.length;
     if (before->rank != kNoRank) leave_queue(*before);
+    count_half_dead(state_, before->extent, false);
   }
+  // Only the row itself asks for that.
+  if (after.rank == kRankCompact) after.rank = kNoRank;
   after.rank = is_dead(after) ? kNoRank : std::min(after.rank, own_rank(after.extent));
   if (after.rank == kNoRank)
     after.repair_since_ms = 0;
@@ -213,6 +114,7 @@ void Ledger::store_extent(const ExtentRow* before, ExtentRow after) {
     ++state_.extents;
     state_.extent_bytes += after.extent.length;
     if (after.rank != kNoRank) enter_queue(after);
+    count_half_dead(state_, after.extent, true);
   } else if (!was_dead) {
     after.died_ms = now_ms_;
     ++state_.dead_extents;

@@ -5,10 +5,12 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/kv/kv.h"
 #include "base/result.h"
 #include "gateway/catalog/change.h"
+#include "gateway/catalog/coverage.h"
 #include "gateway/catalog/keys_format.h"
 #include "gateway/catalog/rows_format.h"
 #include "gateway/catalog/version_id.h"
@@ -149,6 +151,29 @@ Result<Body> load_body(Rows& rows, const BodyId& id) {
   HYDRA_TRY(const auto row, get_row(rows, body_key(id)));
   if (!row) return fail(Code::kNotFound, "no body " + id.to_string());
   return decode_body(id, *row);
+}
+
+// The bodies in a live extent that is not all alive. kCorrupt when they do not account for its live
+// bytes. From a Change, as the closure found them.
+template <typename Rows>
+Result<std::vector<Body>> find_residents(Rows& rows, const Extent& extent) {
+  if (extent.live_bytes == extent.length)
+    return fail(Code::kConflict, "all of extent " + extent.id.to_string() + " is alive");
+  std::vector<Body> bodies;
+  std::uint64_t bytes = 0;
+  const auto cursor = rows.cursor();
+  const std::string prefix = residents_of(extent.id);
+  HYDRA_TRY(bool more, cursor->seek(as_bytes(prefix)));
+  while (more && as_text(cursor->key()).starts_with(prefix)) {
+    const auto id = parse_resident_key(cursor->key());
+    if (!id) return fail(Code::kCorrupt, "catalog: damaged key in residents");
+    HYDRA_TRY(bodies.emplace_back(), load_body(rows, *id));
+    bytes += bytes_by_extent(bodies.back().pieces)[extent.id];
+    HYDRA_TRY(more, cursor->next());
+  }
+  if (bytes != extent.live_bytes)
+    return fail(Code::kCorrupt, "catalog: residents of extent " + extent.id.to_string());
+  return bodies;
 }
 
 }  // namespace hydra::catalog

@@ -73,12 +73,13 @@ class Planner {
  private:
   Status add_run(const Slice& cut) {
     HYDRA_TRY(Body body, load_body(reader_, cut.body));
-    const std::uint64_t first = cut.offset / kSegmentBytes * kSealedSegmentBytes;
-    const std::uint64_t end =
-        ((cut.offset + cut.length - 1) / kSegmentBytes + 1) * kSealedSegmentBytes;
+    const SealedRange range = segments_of(cut.offset, cut.length, body.plain_bytes);
+    if (!covers(body.pieces, range))
+      return fail(Code::kCorrupt, "catalog: body " + body.id.to_string() + " lacks bytes");
     std::uint64_t begin = 0;  // of the piece in the sealed body
     for (const BodyPiece& piece : body.pieces) {
-      if (begin < end && begin + piece.length > first) HYDRA_CHECK_OK(add_extent(piece.extent));
+      if (begin < range.end && begin + piece.length > range.begin)
+        HYDRA_CHECK_OK(add_extent(piece.extent));
       begin += piece.length;
     }
     plan_.runs.push_back({cut, body.plain_bytes, std::move(body.pieces)});

@@ -51,13 +51,26 @@ struct Extent {
 
   ShardId shard(std::size_t index) const { return {stored_as, static_cast<std::uint8_t>(index)}; }
   bool lacks(std::size_t index) const { return (missing >> index & 1) != 0; }
+  // So much of it is dead that what lives is to be written anew: at least as much space comes back
+  // as has to be written.
+  bool half_dead() const { return live_bytes > 0 && live_bytes <= length / kCompactionGain; }
+  static constexpr std::uint32_t kCompactionGain = 2;
 };
 
-// Where a run of a body's sealed bytes lies; in order, the pieces make the whole.
-struct BodyPiece {
-  ExtentId extent;
+// A run of an extent's ciphertext.
+struct ExtentRange {
   std::uint32_t offset = 0;
   std::uint32_t length = 0;
+  bool operator==(const ExtentRange&) const = default;
+};
+
+// Where a run of a body's sealed bytes lies; in order, the pieces make the whole. What no slice
+// needs any more lies nowhere: then the piece is a hole.
+struct BodyPiece {
+  ExtentId extent;  // all zeros: a hole
+  std::uint32_t offset = 0;
+  std::uint32_t length = 0;
+  bool hole() const { return extent == ExtentId(); }
   bool operator==(const BodyPiece&) const = default;
 };
 
@@ -65,6 +78,8 @@ struct Body {
   BodyId id;
   std::uint64_t plain_bytes = 0;
   std::uint32_t references = 0;  // slices of versions and parts that point here
+  std::uint32_t whole = 0;       // of these, slices of all of it
+  bool to_trim = false;          // it is in `trims`
   std::vector<BodyPiece> pieces;
 };
 
@@ -198,6 +213,7 @@ using Rank = std::uint8_t;
 constexpr Rank kRankReencode = 0x40;   // not of the profile that is wanted
 constexpr Rank kRankDrain = 0x80;      // on a node that is to be emptied
 constexpr Rank kRankRebalance = 0x90;  // not where the ring wants it
+constexpr Rank kRankCompact = 0x98;    // half dead
 constexpr Rank kRankReprofile = 0xa0;  // wanted in another profile than the configured one
 constexpr Rank kNoRank = 0xff;         // nothing to do
 

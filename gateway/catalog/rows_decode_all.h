@@ -30,6 +30,7 @@ inline void decode_all(ByteView bytes) {
   (void)decode_claim({}, bytes);
   (void)parse_claim_key(bytes);
   (void)decode_extent_id(bytes);
+  (void)decode_count(bytes);
   (void)parse_bucket_key(bytes);
   (void)parse_version_key(bytes);
   (void)parse_upload_key(bytes);
@@ -39,6 +40,9 @@ inline void decode_all(ByteView bytes) {
   (void)parse_dead_key(bytes);
   (void)parse_stray_key(bytes);
   (void)parse_extent_key(bytes);
+  (void)parse_partial_key(bytes);
+  (void)parse_trim_key(bytes);
+  (void)parse_resident_key(bytes);
   (void)parse_node_key(bytes);
   (void)parse_ring_key(bytes);
   (void)parse_outbox_key(bytes);

@@ -25,6 +25,12 @@ constexpr std::uint8_t kReencodedFlag = 1;
 constexpr std::uint8_t kKnownExtentFlags = kReencodedFlag;
 constexpr std::uint8_t kNullVersionFlag = 1;
 constexpr std::uint8_t kKnownCurrentFlags = kNullVersionFlag;
+constexpr std::uint8_t kToTrimFlag = 1;
+constexpr std::uint8_t kKnownBodyFlags = kToTrimFlag;
+// Rows of bodies did not tell whole slices from others in their first version, and the state's row
+// did not count what is half dead.
+constexpr std::uint8_t kBodyRowVersion = 2;
+constexpr std::uint8_t kStateRowVersion = 2;
 // Rows of nodes: the first version knew no flag but draining, and no role.
 constexpr std::uint8_t kNodeRowVersion = 2;
 constexpr std::uint8_t kDrainingFlag = 1;
@@ -184,22 +190,23 @@ Result<MetaRow> decode_meta(ByteView row) {
 }
 
 std::string encode(const StateRow& row) {
-  RowWriter out(kRowVersion, 121);
-  for (std::uint64_t n :
-       {row.buckets, row.objects, row.object_bytes, row.extents, row.extent_bytes, row.dead_extents,
-        row.repairs, row.repair_bytes, row.moves, row.move_bytes, row.strays, row.uploads,
-        row.next_bucket, row.next_sequence, row.next_node})
+  RowWriter out(kStateRowVersion, 145);
+  for (std::uint64_t n : {row.buckets, row.objects, row.object_bytes, row.extents, row.extent_bytes,
+                          row.dead_extents, row.repairs, row.repair_bytes, row.moves,
+                          row.move_bytes, row.strays, row.uploads, row.trims, row.half_dead,
+                          row.half_dead_bytes, row.next_bucket, row.next_sequence, row.next_node})
     out.number(n);
   return out.take();
 }
 Result<StateRow> decode_state(ByteView row) {
   RowReader in(row);
-  HYDRA_CHECK_OK(check_version(in));
+  HYDRA_CHECK_OK(check_version(in, kStateRowVersion));
   StateRow state;
   for (std::uint64_t* n :
        {&state.buckets, &state.objects, &state.object_bytes, &state.extents, &state.extent_bytes,
         &state.dead_extents, &state.repairs, &state.repair_bytes, &state.moves, &state.move_bytes,
-        &state.strays, &state.uploads, &state.next_bucket, &state.next_sequence, &state.next_node})
+        &state.strays, &state.uploads, &state.trims, &state.half_dead, &state.half_dead_bytes,
+        &state.next_bucket, &state.next_sequence, &state.next_node})
     *n = in.number<std::uint64_t>();
   HYDRA_CHECK_OK(check_end(in, "state"));
   return state;
@@ -405,9 +412,11 @@ Result<CompletedRow> decode_completed(ByteView row) {
 }
 
 std::string encode(const Body& row) {
-  RowWriter out(kRowVersion, 17 + row.pieces.size() * kPieceBytes);
+  RowWriter out(kBodyRowVersion, 22 + row.pieces.size() * kPieceBytes);
   out.number(row.plain_bytes);
   out.number(row.references);
+  out.number(row.whole);
+  out.number(flag(kToTrimFlag, row.to_trim));
   out.count(row.pieces.size());
   for (const BodyPiece& piece : row.pieces) {
     out.raw(piece.extent.view());
@@ -418,11 +427,13 @@ std::string encode(const Body& row) {
 }
 Result<Body> decode_body(const BodyId& id, ByteView row) {
   RowReader in(row);
-  HYDRA_CHECK_OK(check_version(in));
+  HYDRA_CHECK_OK(check_version(in, kBodyRowVersion));
   Body body;
   body.id = id;
   body.plain_bytes = in.number<std::uint64_t>();
   body.references = in.number<std::uint32_t>();
+  body.whole = in.number<std::uint32_t>();
+  body.to_trim = in.at_most(kKnownBodyFlags) != 0;
   body.pieces.resize(in.count(kPieceBytes));
   for (BodyPiece& piece : body.pieces) {
     piece.extent = in.id<ExtentId>();
@@ -621,6 +632,19 @@ Result<ExtentId> decode_extent_id(ByteView row) {
   const auto id = in.id<ExtentId>();
   HYDRA_CHECK_OK(check_end(in, "alias"));
   return id;
+}
+
+std::string encode_count(std::uint32_t count) {
+  RowWriter out(kRowVersion, 5);
+  out.number(count);
+  return out.take();
+}
+Result<std::uint32_t> decode_count(ByteView row) {
+  RowReader in(row);
+  HYDRA_CHECK_OK(check_version(in));
+  const auto count = in.number<std::uint32_t>();
+  HYDRA_CHECK_OK(check_end(in, "count"));
+  return count;
 }
 
 }  // namespace hydra::catalog

@@ -21,7 +21,7 @@ namespace hydra::catalog {
 constexpr std::uint8_t kRowVersion = 1;
 
 // The store as a whole. kCatalogFormat changes when tables or keys do.
-constexpr std::uint16_t kCatalogFormat = 1;
+constexpr std::uint16_t kCatalogFormat = 2;
 struct MetaRow {
   std::uint16_t format = kCatalogFormat;
   ClusterId cluster;
@@ -30,10 +30,11 @@ struct MetaRow {
 // Counters that every commit keeps in step with the rows, and the next numbers to give out.
 // `objects` and `object_bytes` count current versions only; `extent_bytes` is what all versions,
 // parts and uploads hold together. `repairs` are the rows of the queue that come before the moves.
+// `half_dead_bytes` are the dead ones of the half-dead extents.
 struct StateRow {
   std::uint64_t buckets = 0, objects = 0, object_bytes = 0, extents = 0, extent_bytes = 0,
                 dead_extents = 0, repairs = 0, repair_bytes = 0, moves = 0, move_bytes = 0,
-                strays = 0, uploads = 0;
+                strays = 0, uploads = 0, trims = 0, half_dead = 0, half_dead_bytes = 0;
   std::uint64_t next_bucket = 1;
   std::uint64_t next_sequence = 1;
   std::uint64_t next_node = 1;
@@ -113,8 +114,8 @@ Result<Lease> decode_lease(ByteView row);
 Result<WalkRow> decode_walk(ByteView row);
 Result<SnapshotRow> decode_snapshot(std::uint64_t sequence, ByteView row);
 
-// The rows of `bucket names`, `null versions`, `node identities` and `aliases`: only a name, a
-// sequence, a number, an id.
+// The rows of `bucket names`, `null versions`, `node identities`, `aliases` and `partials`: only a
+// name, a sequence, a number, an id, a count.
 std::string encode_name(std::string_view name);
 Result<std::string_view> decode_name(ByteView row);
 std::string encode_sequence(std::uint64_t sequence);
@@ -123,5 +124,7 @@ std::string encode_node_number(NodeId id);
 Result<NodeId> decode_node_number(ByteView row);
 std::string encode_extent_id(const ExtentId& id);
 Result<ExtentId> decode_extent_id(ByteView row);
+std::string encode_count(std::uint32_t count);
+Result<std::uint32_t> decode_count(ByteView row);
 
 }  // namespace hydra::catalog

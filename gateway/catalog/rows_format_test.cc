@@ -115,7 +115,9 @@ RC_GTEST_PROP(RowsFormat, ExtentsRoundTrip, ()) {
 
 RC_GTEST_PROP(RowsFormat, BodiesBucketsAndNodesRoundTrip, ()) {
   Body body{.plain_bytes = *rc::gen::arbitrary<std::uint64_t>(),
-            .references = *rc::gen::arbitrary<std::uint32_t>()};
+            .references = *rc::gen::arbitrary<std::uint32_t>(),
+            .whole = *rc::gen::arbitrary<std::uint32_t>(),
+            .to_trim = *rc::gen::arbitrary<bool>()};
   body.pieces.resize(*rc::gen::inRange<std::size_t>(0, 5));
   for (BodyPiece& piece : body.pieces)
     piece = {any_id<ExtentId>(), *rc::gen::arbitrary<std::uint32_t>(),
@@ -123,6 +125,8 @@ RC_GTEST_PROP(RowsFormat, BodiesBucketsAndNodesRoundTrip, ()) {
   const auto decoded = decode_body(body.id, as_bytes(encode(body)));
   RC_ASSERT(decoded.has_value());
   RC_ASSERT(decoded->pieces == body.pieces);
+  RC_ASSERT(decoded->whole == body.whole);
+  RC_ASSERT(decoded->to_trim == body.to_trim);
   RC_ASSERT(encode(*decoded) == encode(body));
 
   const Bucket bucket{.id = *rc::gen::arbitrary<std::uint64_t>(),
@@ -181,7 +185,7 @@ TEST(RowsFormat, NodesOfTheFirstVersionAreStorageNodes) {
 }
 
 TEST(RowsFormat, StateRoundTripsFieldByField) {
-  StateRow state{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
+  StateRow state{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18};
   const auto decoded = decode_state(as_bytes(encode(state)));
   ASSERT_TRUE(decoded);
   EXPECT_EQ(*decoded, state);
@@ -203,14 +207,16 @@ TEST(RowsFormat, CompletedUploadsKeepTheOutcomeOnly) {
 }
 
 TEST(RowsFormat, WorkedExample) {
-  Body body{.plain_bytes = 4096, .references = 1};
+  Body body{.plain_bytes = 4096, .references = 1, .whole = 1};
   BodyPiece piece{.offset = 0, .length = 4112};
   piece.extent.bytes.fill(std::byte{0xee});
   body.pieces = {piece};
   EXPECT_EQ(hex_encode(encode(body)),
-            "01"
+            "02"
             "0010000000000000"
             "01000000"
+            "01000000"
+            "00"
             "01000000"
             "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee"
             "00000000"

@@ -1,7 +1,7 @@
 // StoreCatalog: the Catalog over a kv::Store. Reads decode rows from a snapshot taken for the call;
 // writes are closures on the Writer. Threads as in catalog.h. Its parts live in reads.cc,
 // listing.cc, version_listing.cc, buckets.cc, objects.cc, uploads.cc, complete_upload.cc,
-// extents.cc, queues.cc, grid_rows.cc, snapshots.cc and walks.cc.
+// extents.cc, queues.cc, space.cc, grid_rows.cc, snapshots.cc and walks.cc.
 #pragma once
 
 #include <memory>
@@ -43,6 +43,7 @@ class StoreCatalog final : public Catalog {
   Result<PartPage> parts(std::string_view upload_id, std::uint32_t after,
                          std::size_t limit) override;
   Result<Extent> extent(const ExtentId& id) override;
+  Result<LiveExtent> live_extent(const ExtentId& id) override;
   Result<std::vector<NodeRow>> nodes() override;
   Result<std::optional<ClaimRow>> claim(const agent::ClaimId& id) override;
   Result<std::optional<std::pair<std::uint64_t, std::string>>> ring() override;
@@ -84,6 +85,9 @@ class StoreCatalog final : public Catalog {
   Task<Status> put_ring(Loop& loop, std::uint64_t epoch, std::string encoded) override;
   Task<Status> update_extent(Loop& loop, Extent expected, Extent updated,
                              ExtentUpdate terms) override;
+  Task<Result<Trimmed>> trim_bodies(Loop& loop, std::size_t limit) override;
+  Task<Status> compact_extent(Loop& loop, ExtentId from, std::vector<ExtentRange> kept,
+                              Extent into) override;
   Task<Result<std::size_t>> report_missing(Loop& loop, std::vector<ShardReport> shards) override;
   Task<Result<std::size_t>> report_present(Loop& loop, std::vector<ShardReport> shards) override;
   Task<Status> enqueue(Loop& loop, std::vector<QueueItem> items) override;
