@@ -92,9 +92,9 @@ Task<Result<std::unique_ptr<Gateway>>> Gateway::start(std::span<Loop* const> loo
   HYDRA_CO_CHECK_OK(self.membership_->load());
   self.options_.healing.profile = profile;
   self.options_.healing.small_bytes = self.options_.store.small_bytes;
-  self.healer_ =
-      std::make_unique<heal::Healer>(first, self.workers_.front()->grid, *self.catalog_,
-                                     self.board_, self.foreground_, self.options_.healing);
+  self.healer_ = std::make_unique<heal::Healer>(first, self.workers_.front()->grid, *self.catalog_,
+                                                self.board_, self.foreground_, self.notices_.writes,
+                                                self.options_.healing);
   self.sources_.workers.front().healer = self.healer_.get();
   self.sources_.times = configured_times(self.options_.healing, self.options_.scrub);
   self.make_walkers(first);

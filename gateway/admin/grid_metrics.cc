@@ -90,9 +90,15 @@ void GridMetrics::update(const heal::HealStatus& heal) {
   gauge("hydra_heal_blocked", "Extents that cannot be helped now.", heal.blocked);
   gauge("hydra_repair_queued_bytes", "Bytes of extents that wait for repair.",
         heal.totals.repair_bytes);
-  gauge("hydra_moves_queued", "Whole extents that wait to be moved.", heal.totals.moves);
-  gauge("hydra_move_queued_bytes", "Bytes of extents that wait to be moved.",
+  gauge("hydra_moves_queued", "Whole extents that wait to be moved or rewritten.",
+        heal.totals.moves);
+  gauge("hydra_move_queued_bytes", "Bytes of extents that wait to be moved or rewritten.",
         heal.totals.move_bytes);
+  gauge("hydra_trims_queued", "Bodies that wait to be trimmed to what objects need of them.",
+        heal.totals.trims);
+  gauge("hydra_half_dead_extents", "Extents that wait for compaction.", heal.totals.half_dead);
+  gauge("hydra_half_dead_bytes", "Bytes of extents that compaction will give back.",
+        heal.totals.half_dead_bytes);
   gauge("hydra_stray_shards", "Shards left behind that wait to be freed.", heal.totals.strays);
   raise("hydra_healed_extents_total", "Extents healed or moved.", heal.healed_extents);
   raise("hydra_healed_bytes_total", "Bytes of extents healed or moved.", heal.healed_bytes);

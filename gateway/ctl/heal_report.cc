@@ -34,7 +34,8 @@ std::string waiting(const Json& queue) {
   std::string text = counted(repairs, "extent waits", "extents wait") + " for repair";
   if (repairs > 0) text += fmt::format(" ({})", bytes_text(number(queue, "repair_bytes")));
   if (moves > 0)
-    text += fmt::format(", {} to be moved ({})", moves, bytes_text(number(queue, "move_bytes")));
+    text += fmt::format(", {} to be moved or rewritten ({})", moves,
+                        bytes_text(number(queue, "move_bytes")));
   return text;
 }
 
@@ -89,6 +90,10 @@ Result<std::string> heal_report(const Json& heal, const admin::GridStatus& statu
     out += fmt::format("To be freed after grace: {}, {}.\n",
                        counted(number(queue, "dead_extents"), "dead extent", "dead extents"),
                        counted(number(queue, "strays"), "shard left behind", "shards left behind"));
+    out += fmt::format("Waiting for compaction: {} in {}, and {} to be trimmed.\n",
+                       bytes_text(number(queue, "half_dead_bytes")),
+                       counted(number(queue, "half_dead_extents"), "extent", "extents"),
+                       counted(number(queue, "trims"), "body", "bodies"));
     if (!heal.at("active").get<bool>()) {
       const auto holder = heal.at("lease_holder").get<std::string>();
       out += holder.empty() ? "No healer runs.\n"

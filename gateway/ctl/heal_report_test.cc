@@ -24,7 +24,10 @@ Json example() {
             {"moves", 0},
             {"move_bytes", 0},
             {"strays", 3},
-            {"dead_extents", 1}}},
+            {"dead_extents", 1},
+            {"trims", 1},
+            {"half_dead_extents", 2},
+            {"half_dead_bytes", 96u << 20}}},
           {"rate_bytes_per_second", 4u << 20},
           {"pace_bytes_per_second", 16u << 20},
           {"seconds_left", 12},
@@ -68,7 +71,8 @@ TEST(HealReport, TellsWhatIsBelowItsProfileTheRateAndTheEnd) {
             "10 of them wait for nodes that may come back.\n"
             "Since its start this gateway healed 5 extents (20.0 MiB); it may move 16.0 MiB/s "
             "now.\n"
-            "To be freed after grace: 1 dead extent, 3 shards left behind.\n");
+            "To be freed after grace: 1 dead extent, 3 shards left behind.\n"
+            "Waiting for compaction: 96.0 MiB in 2 extents, and 1 body to be trimmed.\n");
 }
 
 TEST(HealReport, LineForTheStatusAndForTheVerdict) {

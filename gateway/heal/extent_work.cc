@@ -7,7 +7,6 @@
 #include "base/runtime/new_id.h"
 #include "erasure/codec.h"
 #include "gateway/catalog/ledger.h"
-#include "placement/choose.h"
 
 namespace hydra::heal {
 
@@ -72,6 +71,10 @@ erasure::Layout layout_of(const catalog::Extent& extent) {
   return *layout;
 }
 
+std::uint32_t all_shards(const catalog::Extent& extent) {
+  return static_cast<std::uint32_t>((std::uint64_t{1} << extent.nodes.size()) - 1);
+}
+
 }  // namespace
 
 ExtentWork::Outcome ExtentWork::blocked(std::string why) {
@@ -85,9 +88,14 @@ Task<Result<ExtentWork::Outcome>> ExtentWork::run(catalog::RepairRow row) {
   if (!extent) co_return fail(extent.error());
   const Needs found = needs(*extent, *facts_, wishes_);
   if (found.rank == catalog::kNoRank) co_return co_await nothing(*extent, row);
+  if (found.compact) {
+    HYDRA_CO_TRY(const Outcome outcome, co_await compact(*extent));
+    // What cannot be written anew can perhaps be mended as it is.
+    if (outcome != Outcome::kBlocked || (!found.reencode && (found.rebuild | found.move) == 0))
+      co_return outcome;
+  }
   if (found.reencode) {
     HYDRA_CO_TRY(const Outcome outcome, co_await reencode(*extent, *found.reencode));
-    // What cannot be written anew can perhaps be mended as it is.
     if (outcome != Outcome::kBlocked || (found.rebuild | found.move) == 0) co_return outcome;
   }
   for (;;) {
@@ -224,16 +232,23 @@ Task<Result<ExtentWork::Outcome>> ExtentWork::rebuild(const catalog::Extent& ext
 }
 
 Task<Status> ExtentWork::recode(ShardSource& source, ShardFan& fan, const catalog::Extent& from,
+                                const std::vector<catalog::ExtentRange>& ranges,
                                 const catalog::Extent& to) {
-  const erasure::Layout old = layout_of(from);
+  const erasure::Layout layout = layout_of(from);
+  std::vector<erasure::Piece> pieces;
+  for (const auto& range : ranges)
+    for (const erasure::Piece& piece : layout.pieces(range.offset, range.length))
+      pieces.push_back(piece);
   StripeEncoder encoder(layout_of(to));
-  for (std::uint32_t stripe = 0; stripe < old.stripes(); ++stripe) {
-    HYDRA_CO_TRY(const auto blocks, co_await source.read(stripe, (1u << old.profile.k) - 1));
-    std::size_t left = old.stripe_data_bytes(stripe);
-    for (int i = 0; i < old.profile.k && left > 0; ++i) {
-      const ByteView block = blocks.at(static_cast<std::uint8_t>(i)).view();
-      ByteView rest = block.first(std::min(left, block.size()));
-      left -= rest.size();
+  for (auto piece = pieces.begin(); piece != pieces.end();) {
+    const auto stripe_end = std::find_if(piece, pieces.end(), [&](const erasure::Piece& other) {
+      return other.stripe != piece->stripe;
+    });
+    std::uint32_t wanted = 0;
+    for (auto i = piece; i != stripe_end; ++i) wanted |= 1u << i->index;
+    HYDRA_CO_TRY(const auto blocks, co_await source.read(piece->stripe, wanted));
+    for (; piece != stripe_end; ++piece) {
+      ByteView rest = blocks.at(piece->index).view().subspan(piece->offset_in_block, piece->length);
       while (!rest.empty()) {
         rest = encoder.take(rest);
         if (!encoder.full()) break;
@@ -248,12 +263,36 @@ Task<Status> ExtentWork::recode(ShardSource& source, ShardFan& fan, const catalo
   co_return Status();
 }
 
+Result<placement::Placement> ExtentWork::place(const ExtentId& id, erasure::Profile profile) const {
+  if (facts_->placement == nullptr) return fail(Code::kUnavailable, "there is no ring yet");
+  return placement::choose_nodes(facts_->placement->ring, facts_->placement->map, profile,
+                                 id.view(), [this](NodeId node) { return takes(node); });
+}
+
+Task<Status> ExtentWork::write_anew(const catalog::Extent& from,
+                                    const std::vector<catalog::ExtentRange>& ranges,
+                                    const catalog::Extent& to) {
+  std::vector<ShardFan::Target> targets;
+  for (std::size_t i = 0; i < to.nodes.size(); ++i) targets.push_back({to.nodes[i], to.shard(i)});
+  ShardSource source(tools_.loop, tools_.grid, tools_.pacer, from, tools_.timeout);
+  ShardFan fan(tools_.loop, tools_.grid, tools_.pacer, layout_of(to), std::move(targets),
+               tools_.timeout);
+  Status status = co_await recode(source, fan, from, ranges, to);
+  // All of the new shards or none: the old ones may be more than some of the new.
+  for (std::size_t i = 0; status && i < to.nodes.size(); ++i)
+    if (!fan.good(i)) status = fail(*fan.last_error());
+  if (status) {
+    bytes_ += layout_of(to).shard_bytes() * to.nodes.size();
+    co_return status;
+  }
+  co_await take_back(to, all_shards(to));
+  co_await report(source);
+  co_return status;
+}
+
 Task<Result<ExtentWork::Outcome>> ExtentWork::reencode(const catalog::Extent& extent,
                                                        erasure::Profile profile) {
-  if (facts_->placement == nullptr) co_return blocked("there is no ring yet");
-  const auto placed =
-      placement::choose_nodes(facts_->placement->ring, facts_->placement->map, profile,
-                              extent.id.view(), [this](NodeId node) { return takes(node); });
+  const auto placed = place(extent.id, profile);
   if (!placed || placed->profile != profile)
     co_return blocked("more nodes are needed for profile " + profile.to_string());
   catalog::Extent after = extent;
@@ -261,28 +300,39 @@ Task<Result<ExtentWork::Outcome>> ExtentWork::reencode(const catalog::Extent& ex
   after.profile = after.wanted = profile;
   after.nodes = placed->nodes;
   after.missing = 0;
-  std::vector<ShardFan::Target> targets;
-  for (std::size_t i = 0; i < after.nodes.size(); ++i)
-    targets.push_back({after.nodes[i], after.shard(i)});
-  const std::uint32_t everything =
-      static_cast<std::uint32_t>((std::uint64_t{1} << after.nodes.size()) - 1);
-
-  ShardSource source(tools_.loop, tools_.grid, tools_.pacer, extent, tools_.timeout);
-  ShardFan fan(tools_.loop, tools_.grid, tools_.pacer, layout_of(after), std::move(targets),
-               tools_.timeout);
-  Status status = co_await recode(source, fan, extent, after);
-  // All of the new shards or none: the old ones may be more than some of the new.
-  for (std::size_t i = 0; status && i < after.nodes.size(); ++i)
-    if (!fan.good(i)) status = fail(*fan.last_error());
-  if (!status) {
-    co_await take_back(after, everything);
-    co_await report(source);
-    co_return blocked(status.error().to_string());
-  }
-  bytes_ += layout_of(after).shard_bytes() * after.nodes.size();
+  const auto in_flight = tools_.writes.begin(after.stored_as);
+  const Status written = co_await write_anew(extent, {{0, extent.length}}, after);
+  if (!written) co_return blocked(written.error().to_string());
   HYDRA_CO_TRY(const Outcome outcome, co_await swap(extent, after));
-  if (outcome == Outcome::kNothing) co_await take_back(after, everything);
+  if (outcome == Outcome::kNothing) co_await take_back(after, all_shards(after));
   co_return outcome;
+}
+
+Task<Result<ExtentWork::Outcome>> ExtentWork::compact(const catalog::Extent& extent) {
+  auto live = tools_.catalog.live_extent(extent.id);
+  if (!live && live.error().code == Code::kNotFound) co_return Outcome::kNothing;
+  if (!live) co_return fail(live.error());
+  catalog::Extent into;
+  into.id = into.stored_as = new_id<ExtentId>(tools_.loop);
+  for (const auto& range : live->ranges) into.length += range.length;
+  into.wanted = facts_->wanted_for(into.length);
+  const auto placed = place(into.id, into.wanted);
+  // It can wait for nodes that are away, unless it had no more of them before.
+  if (!placed || (placed->profile != into.wanted && placed->profile.k < live->extent.profile.k))
+    co_return blocked("more nodes are needed for profile " + into.wanted.to_string());
+  into.profile = placed->profile;
+  into.nodes = placed->nodes;
+  const auto in_flight = tools_.writes.begin(into.stored_as);
+  const Status written = co_await write_anew(live->extent, live->ranges, into);
+  if (!written) co_return blocked(written.error().to_string());
+  if (!tools_.may_commit()) co_return fail(Code::kConflict, "the healer's lease was lost");
+  const Status status =
+      co_await tools_.catalog.compact_extent(tools_.loop, extent.id, live->ranges, into);
+  if (status) co_return Outcome::kDone;
+  const Code code = status.error().code;
+  if (code != Code::kConflict && code != Code::kNotFound) co_return fail(status.error());
+  co_await take_back(into, all_shards(into));
+  co_return Outcome::kNothing;
 }
 
 Task<Result<ExtentWork::Outcome>> ExtentWork::swap(const catalog::Extent& before,

@@ -1,9 +1,11 @@
-// ExtentWork: what the healer does to one extent: rebuilds its lost shards, moves others, or writes
-// all of it anew in another profile; then swaps the extent's row if it is still what it was.
+// ExtentWork: what the healer does to one extent: rebuilds its lost shards, moves others, writes
+// all of it anew in another profile, or what lives of it into a new extent; then swaps the extent's
+// row if it is still what it was.
 //
 // Shards are read and written a stripe at a time, and nothing counts before its node has verified
-// it. What is left behind becomes stray in the same commit. If the process ends at any moment, the
-// row is as before or as after; shards that no row names yet are orphans. Belongs to one loop.
+// it. What is left behind becomes stray, or dead, in the same commit. If the process ends at any
+// moment, the row is as before or as after; shards that no row names yet are orphans, and for as
+// long as it lives the inventory is told that they are not. Belongs to one loop.
 #pragma once
 
 #include <functional>
@@ -13,10 +15,12 @@
 
 #include "gateway/catalog/catalog.h"
 #include "gateway/heal/needs.h"
+#include "gateway/heal/notices.h"
 #include "gateway/heal/pacer.h"
 #include "gateway/heal/shard_fan.h"
 #include "gateway/heal/shard_source.h"
 #include "nodeagent/client/grid.h"
+#include "placement/choose.h"
 
 namespace hydra::heal {
 
@@ -25,6 +29,7 @@ struct WorkTools {
   agent::Grid& grid;
   catalog::Catalog& catalog;
   Pacer& pacer;
+  WritesInFlight& writes;
   std::int64_t grace_ms;             // before what is left behind may be freed
   Nanos timeout = 30 * kSecond;      // of each block, and each verification
   std::function<bool()> may_commit;  // the lease is still held
@@ -66,8 +71,16 @@ class ExtentWork {
   Task<Status> fill(ShardSource& source, ShardFan& fan, const catalog::Extent& extent,
                     const std::vector<Job>& jobs);
   Task<Result<Outcome>> reencode(const catalog::Extent& extent, erasure::Profile profile);
+  Task<Result<Outcome>> compact(const catalog::Extent& extent);
+  // Where an extent of this id and profile lies today. A narrower profile, with as much parity,
+  // where too few nodes take shards.
+  Result<placement::Placement> place(const ExtentId& id, erasure::Profile profile) const;
+  // Writes `ranges` of `from`, in order, as all of `to`: all of its shards or none. Why not, else.
+  Task<Status> write_anew(const catalog::Extent& from,
+                          const std::vector<catalog::ExtentRange>& ranges,
+                          const catalog::Extent& to);
   Task<Status> recode(ShardSource& source, ShardFan& fan, const catalog::Extent& from,
-                      const catalog::Extent& to);
+                      const std::vector<catalog::ExtentRange>& ranges, const catalog::Extent& to);
   Task<Result<Outcome>> swap(const catalog::Extent& before, const catalog::Extent& after);
   Task<void> report(const ShardSource& source);
   // Best effort; only where the catalog does not expect them.

@@ -14,8 +14,10 @@
 #include "base/kv/memory_store.h"
 #include "base/runtime/sim/simulation.h"
 #include "gateway/heal/healer.h"
+#include "gateway/heal/notices.h"
 #include "gateway/object/memory_grid_fixture.h"
 #include "gateway/object/object_store.h"
+#include "gateway/object/slices.h"
 
 namespace hydra::heal {
 
@@ -36,8 +38,12 @@ class HealWorld {
   }
 
   // Nodes from 1 to `nodes`, two to a zone.
-  explicit HealWorld(std::size_t nodes, HealOptions options = quick(), std::uint64_t seed = 1)
-      : options_(std::move(options)), simulation_(seed), process_(simulation_.add_process("gw")) {
+  explicit HealWorld(std::size_t nodes, HealOptions options = quick(), std::uint64_t seed = 1,
+                     object::StoreOptions store = {})
+      : options_(std::move(options)),
+        store_options_(std::move(store)),
+        simulation_(seed),
+        process_(simulation_.add_process("gw")) {
     process_.add_loop();
     object::MemoryGrid grid(process_.loop(), nodes);
     nodes_ = grid.all();
@@ -58,6 +64,7 @@ class HealWorld {
   catalog::Catalog& catalog() { return *life_->catalog; }
   object::MemoryGrid& grid() { return life_->grid; }
   Healer& healer() { return *life_->healer; }
+  const WritesInFlight& writes() { return life_->notices.writes; }
   HealStatus status() { return *healer().status(); }
   sim::Simulation& simulation() { return simulation_; }
   object::MemoryGrid::Node& node(NodeId id) { return grid().node(id); }
@@ -137,25 +144,49 @@ class HealWorld {
       texts_[key] = text;
     });
   }
+  // A copy of a range: it moves no data.
+  void copy(std::string key, std::string from, std::uint64_t offset, std::uint64_t length) {
+    run([&](Loop& loop) -> Task<void> {
+      const auto source = catalog().object(bucket_, from);
+      ASSERT_OK(source);
+      catalog::Version version;
+      version.key = key;
+      version.etag = "etag";
+      version.bytes = length;
+      version.modified_ms = loop.wall_ms();
+      version.slices = object::cut(source->slices, offset, length);
+      ASSERT_OK(co_await catalog().put_object(loop, bucket_, std::move(version), {}, {}));
+    });
+    texts_[key] = texts_.at(from).substr(offset, length);
+  }
   void erase(std::string key) {
     run([&](Loop& loop) -> Task<void> {
       EXPECT_TRUE(co_await catalog().delete_object(loop, bucket_, {key, {}, {}}, loop.wall_ms()));
     });
     texts_.erase(key);
   }
+  catalog::ReadPlan plan_of(const std::string& key) {
+    auto found = catalog().object_and_plan(bucket_, key, [](const catalog::Version& version) {
+      return std::optional(std::pair<std::uint64_t, std::uint64_t>(0, version.bytes));
+    });
+    ASSERT_OK(found);
+    return std::move(found->second);
+  }
+  // What a reader gets who made his plan some time ago.
+  Result<std::string> read(const catalog::ReadPlan& plan) {
+    TextSink sink;
+    Status sent;
+    run([&](Loop&) -> Task<void> { sent = co_await life_->store.send(plan, sink); });
+    if (!sent) return fail(sent.error());
+    return std::move(sink.text);
+  }
+  const std::string& text(const std::string& key) const { return texts_.at(key); }
   void expect_readable() {
-    for (const auto& [key, text] : texts_)
-      run([&, &key = key, &text = text](Loop&) -> Task<void> {
-        const auto found =
-            catalog().object_and_plan(bucket_, key, [](const catalog::Version& version) {
-              return std::optional(std::pair<std::uint64_t, std::uint64_t>(0, version.bytes));
-            });
-        ASSERT_OK(found);
-        TextSink sink;
-        const Status sent = co_await life_->store.send(found->second, sink);
-        EXPECT_TRUE(sent) << key << ": " << sent.error().to_string();
-        EXPECT_TRUE(sink.text == text) << key;
-      });
+    for (const auto& [key, text] : texts_) {
+      const auto got = read(plan_of(key));
+      EXPECT_TRUE(got) << key << ": " << got.error().to_string();
+      EXPECT_TRUE(!got || *got == text) << key;
+    }
   }
 
   std::vector<catalog::Extent> extents() {
@@ -182,6 +213,13 @@ class HealWorld {
     return {};
   }
   std::size_t shards() { return grid().shards(); }
+  // What all nodes hold.
+  std::uint64_t stored_bytes() {
+    std::uint64_t bytes = 0;
+    for (const auto& [id, node] : grid().all())
+      for (const auto& [shard, text] : node.shards) bytes += text.size();
+    return bytes;
+  }
   // What the catalog says that nodes should hold.
   std::size_t expected_shards() {
     std::size_t count = 0;
@@ -195,14 +233,16 @@ class HealWorld {
         : grid(loop, 0),
           catalog(*catalog::Catalog::open(loop, kv::open_memory(world.image_, {}))),
           keys(*object::KeyRing::parse(object::KeyRing::generate(object::DataKey{std::byte{7}}))),
-          store(loop, grid, *catalog, board, keys, {}) {
+          store(loop, grid, *catalog, board, keys, world.store_options_, &notices) {
       grid.all() = world.nodes_;
-      healer = std::make_unique<Healer>(loop, grid, *catalog, board, foreground, world.options_);
+      healer = std::make_unique<Healer>(loop, grid, *catalog, board, foreground, notices.writes,
+                                        world.options_);
     }
     object::MemoryGrid grid;
     std::unique_ptr<catalog::Catalog> catalog;
     placement::PlacementBoard board;
     object::KeyRing keys;
+    Notices notices;
     object::ObjectStore store;
     Foreground foreground;
     std::unique_ptr<Healer> healer;
@@ -272,6 +312,7 @@ class HealWorld {
   }
 
   HealOptions options_;
+  object::StoreOptions store_options_;
   std::shared_ptr<kv::MemoryImage> image_ = std::make_shared<kv::MemoryImage>();
   std::map<NodeId, object::MemoryGrid::Node> nodes_;  // while nobody runs
   std::shared_ptr<const placement::PlacementView> view_;

@@ -28,13 +28,14 @@ std::size_t memory_for(const catalog::Extent& extent) {
 
 Healer::Healer(Loop& loop, agent::Grid& grid, catalog::Catalog& catalog,
                const placement::PlacementBoard& board, const Foreground& foreground,
-               HealOptions options)
+               WritesInFlight& writes, HealOptions options)
     : loop_(loop),
       grid_(grid),
       catalog_(catalog),
       board_(board),
       options_(std::move(options)),
       pacer_(loop, foreground, options_.pace),
+      writes_(writes),
       watch_(options_.watch, loop.now()),
       survey_(loop, catalog, options_.survey),
       sweeper_(loop, grid, catalog, busy_, options_.sweep),
@@ -159,9 +160,9 @@ Task<void> Healer::sweep(Healer* self) {
       std::move(removed), [self] { return !self->stopping_ && self->holds_lease(); });
   if (!swept)
     log::warning("space cannot be given back: {}", swept.error().to_string());
-  else if (swept->extents + swept->strays + swept->uploads > 0)
-    log::info("freed {} dead extents and {} strays, aborted {} uploads", swept->extents,
-              swept->strays, swept->uploads);
+  else if (swept->extents + swept->strays + swept->trims + swept->uploads > 0)
+    log::info("freed {} dead extents and {} strays, trimmed {} bodies, aborted {} uploads",
+              swept->extents, swept->strays, swept->trims, swept->uploads);
   self->sweeping_ = false;
   self->sweep_due_ = self->loop_.now() + self->options_.sweep.interval;
 }
@@ -216,6 +217,7 @@ Task<void> Healer::work_on(catalog::RepairRow row) {
                   .grid = grid_,
                   .catalog = catalog_,
                   .pacer = pacer_,
+                  .writes = writes_,
                   .grace_ms = options_.sweep.grace_ms,
                   .may_commit = [this] { return holds_lease(); }};
   ExtentWork task(std::move(tools), facts_,

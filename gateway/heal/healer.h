@@ -19,6 +19,7 @@
 #include "gateway/catalog/catalog.h"
 #include "gateway/heal/extent_work.h"
 #include "gateway/heal/node_watch.h"
+#include "gateway/heal/notices.h"
 #include "gateway/heal/pacer.h"
 #include "gateway/heal/survey.h"
 #include "gateway/heal/sweeper.h"
@@ -71,7 +72,8 @@ struct HealStatus {
 class Healer {
  public:
   Healer(Loop& loop, agent::Grid& grid, catalog::Catalog& catalog,
-         const placement::PlacementBoard& board, const Foreground& foreground, HealOptions options);
+         const placement::PlacementBoard& board, const Foreground& foreground,
+         WritesInFlight& writes, HealOptions options);
 
   // Runs until stop() or until the loop ends.
   static Task<void> run(Healer* self);
@@ -111,6 +113,7 @@ class Healer {
   const placement::PlacementBoard& board_;
   HealOptions options_;
   Pacer pacer_;
+  WritesInFlight& writes_;
   NodeWatch watch_;
   Busy busy_;
   Survey survey_;

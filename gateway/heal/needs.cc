@@ -85,6 +85,7 @@ Needs needs(const catalog::Extent& extent, const Facts& facts, Wishes wishes) {
   out.rebuild = losses.gone;
   if (out.spare <= urgent_spare(extent.profile)) out.rebuild |= losses.waiting;
   out.move = losses.fenced | losses.draining;
+  out.compact = extent.half_dead();
   if (out.rebuild != 0 || losses.fenced != 0)
     out.rank = static_cast<catalog::Rank>(std::max(out.spare, 0));
 
@@ -96,6 +97,7 @@ Needs needs(const catalog::Extent& extent, const Facts& facts, Wishes wishes) {
     return out;
   }
   if (out.rank == catalog::kNoRank && losses.draining != 0) out.rank = catalog::kRankDrain;
+  if (out.rank == catalog::kNoRank && out.compact) out.rank = catalog::kRankCompact;
   if (out.rank == catalog::kNoRank && wishes.rebalance && out.lost == 0)
     plan_rebalance(extent, facts, out);
   return out;

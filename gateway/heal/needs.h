@@ -5,7 +5,8 @@
 // Loss by a node that is only down waits for the node to come back, until it is overdue, unless too
 // few further losses could be survived (Facts::nodes says who is overdue, needs() the rest). Moves
 // come after all repair: off a node that is drained, onto the nodes that the ring wants, into
-// another profile.
+// another profile. An extent that is half dead is not repaired or moved but compacted, whatever
+// else it needs: what lives is written anew, which puts all of that right and is less to write.
 #pragma once
 
 #include <cstdint>
@@ -62,6 +63,7 @@ struct Needs {
   std::vector<NodeId> targets;            // where the ring wants shard i; 0: anywhere
   // Write all of it anew, in this profile, instead.
   std::optional<erasure::Profile> reencode;
+  bool compact = false;  // write what lives of it anew, instead of all else
 };
 
 Needs needs(const catalog::Extent& extent, const Facts& facts, Wishes wishes);

@@ -8,6 +8,7 @@ namespace hydra::heal {
 namespace {
 
 using catalog::kNoRank;
+using catalog::kRankCompact;
 using catalog::kRankDrain;
 using catalog::kRankRebalance;
 using catalog::kRankReencode;
@@ -49,6 +50,30 @@ TEST(Needs, AWholeExtentNeedsNothing) {
   EXPECT_EQ(found.rank, kNoRank);
   EXPECT_EQ(found.spare, 2);
   EXPECT_EQ(found.lost | found.rebuild | found.move, 0u);
+}
+
+TEST(Needs, AHalfDeadExtentIsCompactedWhateverElseItNeeds) {
+  catalog::Extent extent = extent_on({1, 2, 3, 4, 5, 6});
+  extent.live_bytes = extent.length / 2 + 1;
+  EXPECT_FALSE(needs(extent, grid(6), {}).compact);
+  extent.live_bytes = extent.length / 2;
+  Needs found = needs(extent, grid(6), {});
+  EXPECT_TRUE(found.compact);
+  EXPECT_EQ(found.rank, kRankCompact);
+  // It is not moved first and written anew afterwards; how urgent it is, other reasons say.
+  found = needs(extent, grid(8), {.rebalance = true});
+  EXPECT_EQ(found.rank, kRankCompact);
+  EXPECT_EQ(found.move, 0u);
+  Facts drained = grid(8);
+  drained.nodes[3].draining = true;
+  drained.nodes[3].takes = false;
+  found = needs(extent, drained, {});
+  EXPECT_EQ(found.rank, kRankDrain);
+  EXPECT_TRUE(found.compact);
+  extent.missing = 0b11;
+  found = needs(extent, grid(6), {});
+  EXPECT_EQ(found.rank, 0);
+  EXPECT_TRUE(found.compact);
 }
 
 TEST(Needs, MissingShardsAreRebuiltAtOnce) {

@@ -18,6 +18,7 @@ Task<Result<Sweeper::Swept>> Sweeper::sweep(std::set<NodeId> removed, std::funct
     HYDRA_CO_TRY(swept.uploads, co_await abort_old_uploads());
     uploads_due_ = loop_.now() + options_.upload_interval;
   }
+  HYDRA_CO_TRY(swept.trims, co_await trim_bodies(go_on));
   co_return swept;
 }
 
@@ -113,6 +114,18 @@ Task<Result<std::size_t>> Sweeper::free_strays(std::vector<catalog::Stray> stray
   std::erase_if(done, [&](const catalog::Stray& stray) { return silent->contains(stray.node); });
   const std::size_t count = done.size();
   if (count > 0) HYDRA_CO_CHECK_OK(co_await catalog_.forget_strays(loop_, std::move(done)));
+  co_return count;
+}
+
+Task<Result<std::size_t>> Sweeper::trim_bodies(const std::function<bool()>& go_on) {
+  std::size_t count = 0;
+  while (go_on()) {
+    HYDRA_CO_TRY(const auto totals, catalog_.totals());
+    if (totals.trims == 0) break;
+    HYDRA_CO_TRY(const auto trimmed, co_await catalog_.trim_bodies(loop_, options_.trim_batch));
+    count += trimmed.bodies;
+    if (trimmed.bodies < options_.trim_batch) break;
+  }
   co_return count;
 }
 

@@ -36,6 +36,7 @@ Result<std::vector<Window>> windows_of(const catalog::ReadPlan& plan,
     const std::uint64_t from = std::max(begin, piece_begin);
     const std::uint64_t to = std::min(end, piece_begin + piece.length);
     if (from < to) {
+      if (piece.hole()) return fail(Code::kCorrupt, "a slice of the body lies in a hole");
       const auto extent =
           std::find_if(plan.extents.begin(), plan.extents.end(),
                        [&](const catalog::Extent& e) { return e.id == piece.extent; });

@@ -25,9 +25,10 @@ struct StoreOptions {
   erasure::Profile profile{4, 2};
   // Bodies of at most this many sealed bytes are replicated (1+m): a read then asks one node.
   std::uint64_t small_bytes = 16 * 1024;
-  std::size_t budget_bytes = 96u << 20;  // of all bodies in flight on this worker
-  Nanos budget_wait = 20 * kSecond;      // then kSlowDown
-  Nanos read_timeout = 10 * kSecond;     // of one fetch from a node
+  std::uint64_t extent_bytes = erasure::kMaxExtentBytes;  // of each extent, at most
+  std::size_t budget_bytes = 96u << 20;                   // of all bodies in flight on this worker
+  Nanos budget_wait = 20 * kSecond;                       // then kSlowDown
+  Nanos read_timeout = 10 * kSecond;                      // of one fetch from a node
   Nanos hedge_after =
       100 * kMillisecond;  // a fetch that is slower than this and its node's p95 gets company
   // A read that lasts longer keeps its extents from being freed; well within the grace that dead

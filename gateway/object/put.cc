@@ -172,7 +172,7 @@ Result<catalog::Extent> ObjectStore::place(std::uint64_t sealed_left,
   catalog::Extent extent;
   extent.id = new_id<ExtentId>(loop_);
   extent.stored_as = extent.id;
-  extent.length = static_cast<std::uint32_t>(std::min(sealed_left, erasure::kMaxExtentBytes));
+  extent.length = static_cast<std::uint32_t>(std::min(sealed_left, options_.extent_bytes));
   extent.live_bytes = extent.length;
   extent.wanted = options_.profile;
   if (extent.length <= options_.small_bytes) extent.wanted.k = 1;
