@@ -1,4 +1,5 @@
 // Room: running out of it, and getting it back by unlinking, punching and compaction.
+#include "base/kv/memory_store.h"
 #include "base/runtime/sim/run_sim.h"
 #include "base/runtime/sync.h"
 #include "nodeagent/store/store_fixture.h"
@@ -168,6 +169,57 @@ TEST_F(StoreSpaceTest, MostlyDeadLogsAreCompacted) {
   open();
   for (std::uint64_t i = 3; i < 600; i += 10) expect_content(i, 10'000);
   EXPECT_EQ(store_->list(std::nullopt, 1000)->size(), 60u);
+}
+
+// Large dead records are punched out, so what is left of their log is next to nothing; it must not
+// stay as a file for a few live bytes.
+TEST_F(StoreSpaceTest, ALogOfOneSmallLiveRecordAmongHolesIsCompacted) {
+  options_.log_bytes = 4u << 20;
+  options_.capacity_bytes = 64u << 20;
+  open();
+  constexpr std::uint64_t kLogs = 6;
+  run([this](Loop&) -> Task<void> {
+    for (std::uint64_t i = 0; i < kLogs; ++i) {
+      ASSERT_OK_CO(co_await put_shard(*store_, shard_id(1'000 + i), layout_of(1'000), i));
+      for (std::uint64_t n = 0; n < 3; ++n)
+        ASSERT_OK_CO(
+            co_await put_shard(*store_, shard_id(10 * i + n), layout_of(1'200'000), 10 * i + n));
+    }
+  });
+  EXPECT_GE(process_.disk().files("/store/logs").size(), kLogs);
+  for (std::uint64_t i = 0; i < kLogs; ++i) free(10 * i, 3);
+  settle(10 * kSecond);
+  EXPECT_LE(process_.disk().files("/store/logs").size(), 2u);
+  EXPECT_LE(process_.disk().used_bytes(), 2 * options_.log_bytes);
+  for (std::uint64_t i = 0; i < kLogs; ++i) {
+    run([&, i](Loop&) -> Task<void> {
+      const auto got = co_await get_shard(*store_, shard_id(1'000 + i));
+      ASSERT_OK_CO(got);
+      EXPECT_EQ(*got, shard_content(i, layout_of(1'000).shard_bytes()));
+    });
+  }
+}
+
+TEST_F(StoreSpaceTest, TheIndexKeepsNoRowsOfWhatIsGone) {
+  open();
+  const auto rows = [this] {
+    const auto store = kv::open_memory(process_.disk().kv_image("/store/index"), {});
+    const auto snapshot = store->snapshot();
+    const auto cursor = (*snapshot)->cursor();
+    std::size_t count = 0;
+    for (auto more = cursor->seek(as_bytes(std::string_view("\0", 1))); more && *more;
+         more = cursor->next())
+      ++count;
+    return count;
+  };
+  const std::uint64_t count = fill(0, 50'000);
+  settle();
+  const std::uint64_t logs = process_.disk().files("/store/logs").size();
+  EXPECT_EQ(rows(), count + logs + 1);
+  free(0, count);
+  settle(10 * kSecond);
+  EXPECT_EQ(rows(), process_.disk().files("/store/logs").size() + 1);
+  EXPECT_LE(rows(), 3u);
 }
 
 // Reads and frees while the records move.
