@@ -123,7 +123,6 @@ Task<Result<std::unique_ptr<Gateway>>> Gateway::start(std::span<Loop* const> loo
   // Nothing that can fail comes after the first task that uses the gateway.
   first.spawn(heal::Healer::run(self.healer_.get()));
   first.spawn(heal::ReadRepair::run(self.read_repair_.get()));
-  first.spawn(heal::LeaseKeeper::run(self.walkers_lease_.get()));
   first.spawn(heal::Scrub::run(self.scrub_.get()));
   first.spawn(heal::Inventory::run(self.inventory_.get()));
   first.spawn(object::Membership::watch(self.membership_.get()));
@@ -135,8 +134,7 @@ Task<Result<std::unique_ptr<Gateway>>> Gateway::start(std::span<Loop* const> loo
 void Gateway::make_walkers(Loop& first) {
   agent::Grid& grid = workers_.front()->grid;
   read_repair_ = std::make_unique<heal::ReadRepair>(first, grid, *catalog_, notices_.broken);
-  walkers_lease_ = std::make_unique<heal::LeaseKeeper>(first, *catalog_, "walkers", 30 * kSecond);
-  const auto may_work = [lease = walkers_lease_.get()] { return lease->held(); };
+  const auto may_work = [healer = healer_.get()] { return healer->holds_lease(); };
   scrub_ = std::make_unique<heal::Scrub>(first, grid, *catalog_, options_.scrub, may_work);
   inventory_ = std::make_unique<heal::Inventory>(first, grid, *catalog_, notices_.writes,
                                                  options_.inventory, may_work);

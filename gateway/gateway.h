@@ -17,7 +17,6 @@
 #include "gateway/catalog/catalog.h"
 #include "gateway/heal/healer.h"
 #include "gateway/heal/inventory.h"
-#include "gateway/heal/lease_keeper.h"
 #include "gateway/heal/read_repair.h"
 #include "gateway/heal/scrub.h"
 #include "gateway/http/connection.h"
@@ -114,7 +113,6 @@ class Gateway {
   heal::Foreground foreground_;
   std::unique_ptr<heal::Healer> healer_;
   std::unique_ptr<heal::ReadRepair> read_repair_;
-  std::unique_ptr<heal::LeaseKeeper> walkers_lease_;
   std::unique_ptr<heal::Scrub> scrub_;
   std::unique_ptr<heal::Inventory> inventory_;
   std::unique_ptr<object::Admission> admission_;

@@ -24,10 +24,12 @@ constexpr int kMostNines = 11;
 
 // Failures per year. Not measured: a grid of some nodes would need decades for that.
 struct FailureRates {
-  // Of a node, with its disk, machine and power supply. Disks alone: 0.014 (Backblaze, 2023).
+  // Of a node, with its disk, machine and power supply. Disks alone: about 0.016 (Backblaze,
+  // Drive Stats for 2023: 4,189 of 269,756 drives).
   double node = 0.05;
-  // Of a shard, by damage that nobody notices. The part of disks that had latent sector errors in a
-  // year (Bairavasundaram et al., SIGMETRICS 2007), as if each had hit this very shard.
+  // Of a shard, by damage that nobody notices. Of 1.53 million disks 3.45 % had latent sector
+  // errors within 32 months (Bairavasundaram et al., SIGMETRICS 2007), which is 1.3 % in a year; as
+  // if each had hit this very shard.
   double latent = 0.013;
 };
 

@@ -10,13 +10,6 @@ namespace {
 constexpr std::size_t kReadAhead = 64;       // rows of the queue
 constexpr std::size_t kLooksPerTurn = 4096;  // rows passed over before others may run
 constexpr std::size_t kMaxBlocked = 100'000;
-constexpr char kLeaseName[] = "healer";
-
-std::string random_name(Loop& loop) {
-  ExtentId id;
-  loop.random(id.bytes);
-  return id.to_string();
-}
 
 // Two stripes with their parity.
 std::size_t memory_for(const catalog::Extent& extent) {
@@ -43,7 +36,7 @@ Healer::Healer(Loop& loop, agent::Grid& grid, catalog::Catalog& catalog,
       wake_(loop),
       tasks_(loop),
       ended_(loop),
-      name_(random_name(loop)) {}
+      lease_(loop, catalog, "healer", options_.lease) {}
 
 Task<void> Healer::run(Healer* self) {
   self->started_ = true;
@@ -51,7 +44,7 @@ Task<void> Healer::run(Healer* self) {
     (void)co_await self->wake_.wait(self->loop_.after(self->options_.tick));
     self->wake_.reset();
     if (self->stopping_) break;
-    co_await self->keep_lease();
+    co_await self->lease_.refresh();
     if (const Status seen = self->observe(); !seen) {
       log::error("the healer cannot read the catalog: {}", seen.error().to_string());
       continue;
@@ -75,25 +68,7 @@ Task<void> Healer::stop(Deadline deadline) {
   stopping_ = true;
   wake_.set();
   if (started_) (void)co_await ended_.wait(deadline);
-  if (!co_await tasks_.join(deadline) || !holds_lease()) co_return;
-  if (const Status released = co_await catalog_.release_lease(loop_, kLeaseName, name_); !released)
-    log::warning("the healer's lease was not given back: {}", released.error().to_string());
-  lease_until_ = 0;
-}
-
-bool Healer::holds_lease() const { return loop_.now() < lease_until_ - options_.lease / 6; }
-
-Task<void> Healer::keep_lease() {
-  if (loop_.now() < lease_until_ - options_.lease * 2 / 3) co_return;
-  const Nanos asked = loop_.now();
-  const auto lease =
-      co_await catalog_.acquire_lease(loop_, kLeaseName, name_, options_.lease / kMillisecond);
-  if (!lease) {
-    log::warning("the healer's lease cannot be taken: {}", lease.error().to_string());
-    co_return;
-  }
-  holder_ = lease->holder;
-  if (holder_ == name_) lease_until_ = asked + options_.lease;
+  if (co_await tasks_.join(deadline)) co_await lease_.release();
 }
 
 Status Healer::observe() {
@@ -253,7 +228,7 @@ void Healer::measure() {
 Result<HealStatus> Healer::status() {
   HealStatus out;
   out.active = holds_lease();
-  out.lease_holder = holder_;
+  out.lease_holder = lease_.holder();
   out.surveying = surveying_;
   out.surveyed = survey_.seen();
   out.census = census_;

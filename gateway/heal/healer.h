@@ -18,6 +18,7 @@
 #include "base/runtime/sync.h"
 #include "gateway/catalog/catalog.h"
 #include "gateway/heal/extent_work.h"
+#include "gateway/heal/lease_keeper.h"
 #include "gateway/heal/node_watch.h"
 #include "gateway/heal/notices.h"
 #include "gateway/heal/pacer.h"
@@ -81,6 +82,8 @@ class Healer {
   Task<void> stop(Deadline deadline);
 
   Result<HealStatus> status();
+  // This process is the one that heals; scrub and inventory work only then.
+  bool holds_lease() const { return lease_.held(); }
   // A survey begins as soon as none runs.
   void survey_now();
   // Moves extents to where the ring wants them, also when that is not done by itself.
@@ -94,9 +97,6 @@ class Healer {
     Nanos begun;
   };
 
-  // Some time before it ends, so that what is begun then is not yet another's.
-  bool holds_lease() const;
-  Task<void> keep_lease();
   Status observe();
   bool survey_is_due() const;
   static Task<void> survey(Healer* self);
@@ -125,9 +125,7 @@ class Healer {
   bool started_ = false;
   bool stopping_ = false;
 
-  std::string name_;  // as a holder of the lease
-  std::string holder_;
-  Nanos lease_until_ = 0;
+  LeaseKeeper lease_;
 
   std::shared_ptr<const Facts> facts_;
   std::uint64_t ring_epoch_ = 0;

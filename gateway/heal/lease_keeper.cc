@@ -8,20 +8,26 @@ LeaseKeeper::LeaseKeeper(Loop& loop, catalog::Catalog& catalog, std::string name
     : loop_(loop), catalog_(catalog), name_(std::move(name)), ttl_(ttl) {
   ExtentId random;
   loop.random(random.bytes);
-  holder_ = random.to_string();
+  self_ = random.to_string();
 }
 
-Task<void> LeaseKeeper::run(LeaseKeeper* self) {
-  for (;;) {
-    const Nanos asked = self->loop_.now();
-    const auto lease = co_await self->catalog_.acquire_lease(
-        self->loop_, self->name_, self->holder_, self->ttl_ / kMillisecond);
-    if (!lease)
-      log::warning("the lease {} cannot be taken: {}", self->name_, lease.error().to_string());
-    else if (lease->holder == self->holder_)
-      self->until_ = asked + self->ttl_;
-    co_await sleep_for(self->loop_, self->ttl_ / 3);
+Task<void> LeaseKeeper::refresh() {
+  const Nanos asked = loop_.now();
+  if (asked < until_ - ttl_ * 2 / 3) co_return;
+  const auto lease = co_await catalog_.acquire_lease(loop_, name_, self_, ttl_ / kMillisecond);
+  if (!lease) {
+    log::warning("the {}'s lease cannot be taken: {}", name_, lease.error().to_string());
+    co_return;
   }
+  holder_ = lease->holder;
+  if (holder_ == self_) until_ = asked + ttl_;
+}
+
+Task<void> LeaseKeeper::release() {
+  if (!held()) co_return;
+  if (const Status given = co_await catalog_.release_lease(loop_, name_, self_); !given)
+    log::warning("the {}'s lease was not given back: {}", name_, given.error().to_string());
+  until_ = 0;
 }
 
 }  // namespace hydra::heal
