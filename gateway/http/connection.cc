@@ -13,8 +13,11 @@
 namespace hydra::http {
 
 namespace {
-constexpr Nanos kLingerTime =
-    kSecond;  // for the client to see our last words before the connection is cut
+// For the client to see our last words before the connection is cut: as long as each second brings
+// so much more of what it had to say, but not for ever.
+constexpr Nanos kLingerTime = kSecond;
+constexpr std::uint64_t kLingerBytes = 256 * 1024;
+constexpr Nanos kLongestLinger = 30 * kSecond;
 constexpr std::size_t kMaxRefusing =
     64;  // connections that are being told 503; more are cut at once
 constexpr std::size_t kScrapBytes = 16 * 1024;
@@ -135,16 +138,19 @@ Task<void> Connection::answer(Error error) {
 }
 
 // Closing a socket with unread input makes the kernel send a reset, which can overtake our answer
-// on its way. So the client gets a moment to see it and to hang up first.
+// on its way. So the client gets time to see it and to hang up first; many look only when they have
+// sent all.
 Task<void> Connection::linger() {
-  const Deadline deadline = server_.loop_.after(kLingerTime);
+  const Nanos end = server_.loop_.now() + kLongestLinger;
   Buffer scrap(kScrapBytes);
   scrap.resize(kScrapBytes);
-  std::uint64_t dropped = 0;
-  while (dropped <= server_.options_.limits.drain_bytes) {
-    auto count = co_await stream_.read(scrap.span(), deadline);
-    if (!count || *count == 0) co_return;
-    dropped += *count;
+  while (server_.loop_.now() < end) {
+    const Deadline deadline = server_.loop_.after(kLingerTime);
+    for (std::uint64_t dropped = 0; dropped < kLingerBytes;) {
+      auto count = co_await stream_.read(scrap.span(), deadline);
+      if (!count || *count == 0) co_return;
+      dropped += *count;
+    }
   }
 }
 

@@ -192,6 +192,31 @@ TEST_F(ConnectionTest, LargeUnreadBodyEndsTheConnection) {
   EXPECT_EQ(wire->writes.size(), 1u);
 }
 
+TEST_F(ConnectionTest, ARefusedBodyIsTakenWhileItComesQuickly) {
+  serve(deny);
+  auto wire = send("PUT /k HTTP/1.1\r\nHost: h\r\nContent-Length: 100000000\r\n\r\n");
+  for (int i = 0; i < 20; ++i) {
+    wire->send(std::string(300'000, 'x'));
+    loop_.advance(900 * kMillisecond);
+    ASSERT_FALSE(wire->closed) << i;
+  }
+  wire->send(std::string(200'000, 'x'));  // slowly
+  loop_.advance(1100 * kMillisecond);
+  EXPECT_TRUE(wire->closed);
+}
+
+TEST_F(ConnectionTest, ARefusedBodyIsNotTakenForEver) {
+  serve(deny);
+  auto wire = send("PUT /k HTTP/1.1\r\nHost: h\r\nContent-Length: 100000000\r\n\r\n");
+  Nanos taken = 0;
+  for (; !wire->closed && taken < 60 * kSecond; taken += 500 * kMillisecond) {
+    wire->send(std::string(300'000, 'x'));
+    loop_.advance(500 * kMillisecond);
+  }
+  EXPECT_GE(taken, 29 * kSecond);
+  EXPECT_LE(taken, 32 * kSecond);
+}
+
 TEST_F(ConnectionTest, LargeUnreadChunkedBodyEndsTheConnection) {
   serve(deny);
   auto wire = send("PUT /k HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
