@@ -1,70 +1,51 @@
 #include "nodeagent/cache_store.h"
 
-#include "base/runtime/sim/run_sim.h"
 #include "base/runtime/sync.h"
-#include "nodeagent/store/store_fixture.h"
+#include "nodeagent/store/sim_store_fixture.h"
 
 namespace hydra::agent {
 namespace {
 
 constexpr std::uint64_t kBytes = 100'000;
 
-class CacheStoreTest : public testing::Test {
+class CacheStoreTest : public SimStoreTest {
  protected:
-  CacheStoreTest() : simulation_(11), process_(simulation_.add_process("cache")) {
-    process_.add_loop();
-    options_ = small_store();
-    options_.log_bytes = 1u << 20;
-    options_.capacity_bytes = 16u << 20;
-    options_.reserve_bytes = 2u << 20;
-    options_.checkpoint_interval = 20 * kMillisecond;
+  CacheStoreTest() : SimStoreTest(11) {
+    make_cramped();
     open();
   }
-  ~CacheStoreTest() override { cache_.reset(); }
 
-  template <typename Make>
-  auto run(Make&& make) {
-    return sim::run_in(process_, make);
-  }
   void open() {
-    run([this](Loop& loop) -> Task<void> {
-      auto opened = co_await ShardStore::open(loop, options_);
-      ASSERT_OK_CO(opened);
-      auto cache = CacheStore::over(std::move(*opened));
-      ASSERT_OK_CO(cache);
-      cache_ = std::move(*cache);
-    });
+    SimStoreTest::open();
+    auto cache = CacheStore::over(std::move(store_));
+    ASSERT_TRUE(cache.has_value());
+    store_ = std::move(*cache);
   }
   void close() {
-    run([this](Loop&) -> Task<void> { ASSERT_OK_CO(co_await cache_->close()); });
-    cache_.reset();
+    run([this](Loop&) -> Task<void> { ASSERT_OK_CO(co_await store_->close()); });
+    store_.reset();
   }
   Status put(std::uint64_t number) {
     return run([this, number](Loop& loop) -> Task<Status> {
-      const Status done = co_await put_shard(*cache_, shard_id(number), layout_of(kBytes), number);
+      const Status done = co_await put_shard(*store_, shard_id(number), layout_of(kBytes), number);
       co_await sleep_for(loop, 50 * kMillisecond);  // room comes back with the next checkpoint
       co_return done;
     });
   }
   bool has(std::uint64_t number) {
     return run([this, number](Loop&) -> Task<bool> {
-      const auto got = co_await get_shard(*cache_, shard_id(number));
+      const auto got = co_await get_shard(*store_, shard_id(number));
       if (got) EXPECT_EQ(*got, shard_content(number, layout_of(kBytes).shard_bytes())) << number;
       co_return got.has_value();
     });
   }
-
-  sim::Simulation simulation_;
-  sim::Process& process_;
-  StoreOptions options_;
-  std::unique_ptr<ShardStore> cache_;
 };
 
 TEST_F(CacheStoreTest, FullCacheTakesNewShardsAndForgetsOldOnes) {
   for (std::uint64_t i = 0; i < 300; ++i) ASSERT_TRUE(put(i)) << i;
   EXPECT_FALSE(has(0));
   EXPECT_TRUE(has(299));
-  EXPECT_GT(static_cast<CacheStore&>(*cache_).evicted(), 100u);
+  EXPECT_GT(static_cast<CacheStore&>(*store_).evicted(), 100u);
   EXPECT_LE(process_.disk().used_bytes(), 17u << 20);
 }
 

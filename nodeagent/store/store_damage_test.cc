@@ -1,35 +1,17 @@
 // Broken disks: flipped bytes, torn tails, failed syncs, lost indexes.
-#include "base/runtime/sim/run_sim.h"
 #include "base/runtime/sync.h"
 #include "nodeagent/store/log_format.h"
-#include "nodeagent/store/store_fixture.h"
+#include "nodeagent/store/sim_store_fixture.h"
 
 namespace hydra::agent {
 namespace {
 
-// A store on one simulated machine, to be harmed between openings.
-class StoreDamage : public testing::Test {
+class StoreDamage : public SimStoreTest {
  protected:
-  StoreDamage() : simulation_(77), process_(simulation_.add_process("agent")) {
-    process_.add_loop();
-    options_ = small_store();
-    options_.log_bytes = 1u << 20;
+  StoreDamage() : SimStoreTest(77) {
     options_.checkpoint_interval = 3600 * kSecond;  // nothing but what the tests do
   }
-  ~StoreDamage() override { store_.reset(); }
 
-  template <typename Make>
-  auto run(Make&& make) {
-    return sim::run_in(process_, make);
-  }
-  void open() {
-    run([this](Loop& loop) -> Task<void> {
-      auto opened = co_await ShardStore::open(loop, options_);
-      ASSERT_OK_CO(opened);
-      store_ = std::move(*opened);
-    });
-    ASSERT_NE(store_, nullptr);
-  }
   void put(std::uint64_t number, std::uint64_t length) {
     const Status done = run([&](Loop&) -> Task<Status> {
       return put_shard(*store_, shard_id(number), layout_of(length), number);
@@ -74,11 +56,6 @@ class StoreDamage : public testing::Test {
     ADD_FAILURE() << "no record of " << number;
     return 0;
   }
-
-  sim::Simulation simulation_;
-  sim::Process& process_;
-  StoreOptions options_;
-  std::unique_ptr<ShardStore> store_;
 };
 
 TEST_F(StoreDamage, FlippedByteInABodyIsDetected) {

@@ -1,36 +1,15 @@
 // Room: running out of it, and getting it back by unlinking, punching and compaction.
 #include "base/kv/memory_store.h"
-#include "base/runtime/sim/run_sim.h"
 #include "base/runtime/sync.h"
-#include "nodeagent/store/store_fixture.h"
+#include "nodeagent/store/sim_store_fixture.h"
 
 namespace hydra::agent {
 namespace {
 
-class StoreSpaceTest : public testing::Test {
+class StoreSpaceTest : public SimStoreTest {
  protected:
-  StoreSpaceTest() : simulation_(5), process_(simulation_.add_process("agent")) {
-    process_.add_loop();
-    options_ = small_store();
-    options_.log_bytes = 1u << 20;
-    options_.capacity_bytes = 16u << 20;
-    options_.reserve_bytes = 2u << 20;
-    options_.checkpoint_interval = 20 * kMillisecond;
-  }
-  ~StoreSpaceTest() override { store_.reset(); }
+  StoreSpaceTest() : SimStoreTest(5) { make_cramped(); }
 
-  template <typename Make>
-  auto run(Make&& make) {
-    return sim::run_in(process_, make);
-  }
-  void open() {
-    run([this](Loop& loop) -> Task<void> {
-      auto opened = co_await ShardStore::open(loop, options_);
-      ASSERT_OK_CO(opened);
-      store_ = std::move(*opened);
-    });
-    ASSERT_NE(store_, nullptr);
-  }
   // Writes shards of this length from `first` on until there is no room. Returns how many.
   std::uint64_t fill(std::uint64_t first, std::uint64_t length) {
     return run([&, first, length](Loop&) -> Task<std::uint64_t> {
@@ -60,11 +39,6 @@ class StoreSpaceTest : public testing::Test {
       EXPECT_EQ(*got, shard_content(number, layout_of(length).shard_bytes())) << number;
     });
   }
-
-  sim::Simulation simulation_;
-  sim::Process& process_;
-  StoreOptions options_;
-  std::unique_ptr<ShardStore> store_;
 };
 
 TEST_F(StoreSpaceTest, FullStoreRefusesThenTakesAgainAfterFrees) {
