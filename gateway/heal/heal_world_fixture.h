@@ -28,6 +28,29 @@ inline std::string noise(std::size_t bytes, std::uint64_t seed) {
   return out;
 }
 
+// A journal that takes everything at once, until it is told to hold it.
+class HoldingJournal final : public catalog::JournalSink {
+ public:
+  bool holds = false;
+
+  Status admit_clients() override { return {}; }
+  Status stage(const catalog::Change::Batch&, kv::Transaction&) override { return {}; }
+  void staged(bool) override {}
+  void when_safe(std::function<void(const Status&)> then) override {
+    if (holds)
+      waiting_.push_back(std::move(then));
+    else
+      then({});
+  }
+  // Answers all that wait.
+  void answer(const Status& status) {
+    for (const auto& then : std::exchange(waiting_, {})) then(status);
+  }
+
+ private:
+  std::vector<std::function<void(const Status&)>> waiting_;
+};
+
 class HealWorld {
  public:
   static HealOptions quick() {
@@ -62,6 +85,8 @@ class HealWorld {
   }
 
   catalog::Catalog& catalog() { return *life_->catalog; }
+  object::ObjectStore& store() { return life_->store; }
+  HoldingJournal& journal() { return *journal_; }
   object::MemoryGrid& grid() { return life_->grid; }
   Healer& healer() { return *life_->healer; }
   const WritesInFlight& writes() { return life_->notices.writes; }
@@ -220,6 +245,13 @@ class HealWorld {
       for (const auto& [shard, text] : node.shards) bytes += text.size();
     return bytes;
   }
+  // Whether every shard is where its extent's row says.
+  bool all_there() {
+    for (const auto& extent : extents())
+      for (std::size_t i = 0; i < extent.nodes.size(); ++i)
+        if (!node(extent.nodes[i]).shards.contains(extent.shard(i))) return false;
+    return true;
+  }
   // What the catalog says that nodes should hold.
   std::size_t expected_shards() {
     std::size_t count = 0;
@@ -231,7 +263,7 @@ class HealWorld {
   struct Life {
     Life(HealWorld& world, Loop& loop)
         : grid(loop, 0),
-          catalog(*catalog::Catalog::open(loop, kv::open_memory(world.image_, {}))),
+          catalog(*catalog::Catalog::open(loop, kv::open_memory(world.image_, {}), world.journal_)),
           keys(*object::KeyRing::parse(object::KeyRing::generate(object::DataKey{std::byte{7}}))),
           store(loop, grid, *catalog, board, keys, world.store_options_, &notices) {
       grid.all() = world.nodes_;
@@ -313,6 +345,7 @@ class HealWorld {
 
   HealOptions options_;
   object::StoreOptions store_options_;
+  std::shared_ptr<HoldingJournal> journal_ = std::make_shared<HoldingJournal>();
   std::shared_ptr<kv::MemoryImage> image_ = std::make_shared<kv::MemoryImage>();
   std::map<NodeId, object::MemoryGrid::Node> nodes_;  // while nobody runs
   std::shared_ptr<const placement::PlacementView> view_;

@@ -210,6 +210,29 @@ TEST(Inventory, ANodeThatStopsToAnswerLosesNothing) {
   }
 }
 
+// It lists, and then cannot be asked for the shard that it did not list.
+TEST(Inventory, SilenceIsNoAbsence) {
+  in_walk_world(1, [](WalkWorld& world) -> Task<Status> {
+    HYDRA_CO_TRY(const auto extent, co_await world.put("key"));
+    world.grid.node(2).shards.erase(extent.shard(1));
+    std::size_t asked = 0;
+    world.grid.on_info = [&](NodeId node) {
+      ++asked;
+      world.grid.node(node).up = false;
+    };
+    Counting counting(world);
+    EXPECT_TRUE(co_await world.wait_for([&] { return asked > 0; }));
+    co_await sleep_for(world.loop, 60 * kSecond);
+    EXPECT_EQ(world.missing(extent), 0u);
+    EXPECT_FALSE(counting.finished(2));
+    world.grid.on_info = {};
+    world.grid.node(2).up = true;
+    EXPECT_TRUE(co_await world.wait_for([&] { return counting.finished(2); }));
+    EXPECT_EQ(world.missing(extent), 0b0010u);
+    co_return Status();
+  });
+}
+
 TEST(Inventory, ANodeIsVisitedWhenItsLinkIsNewOrItReportsErrorsAndOnceInAPeriod) {
   in_walk_world(1, [](WalkWorld& world) -> Task<Status> {
     HYDRA_CO_CHECK_OK(co_await world.put("key"));
@@ -359,6 +382,40 @@ TEST(Inventory, AWriteThatMayStillCommitIsNeverAnOrphan) {
     SCOPED_TRACE("SIM_SEED=" + std::to_string(seed));
     race(seed, true, taken);
     ASSERT_EQ(taken, 0u);
+  }
+}
+
+Task<void> commit_after(WalkWorld* world, int turns, catalog::Extent extent,
+                        WritesInFlight::Hold hold) {
+  for (int i = 0; i < turns; ++i) co_await yield(world->loop);
+  const Status committed = co_await world->commit("key", std::move(extent));
+  EXPECT_TRUE(committed);
+  hold = {};
+}
+
+// While it writes down a stray, a write ends whose shards it found in the same page.
+TEST(Inventory, AWriteThatEndsBetweenItsTwoLooksIsNoOrphan) {
+  for (int turns = 0; turns < 12; ++turns) {
+    SCOPED_TRACE(testing::Message() << turns << " turns");
+    in_walk_world(1, [turns](WalkWorld& world) -> Task<Status> {
+      const std::int64_t old_ms = world.loop.wall_ms() - 2 * kDayMs;
+      auto elsewhere = world.write(old_ms, {5, 6, 7, 8});
+      HYDRA_CO_CHECK_OK(co_await world.commit("elsewhere", elsewhere));
+      world.grid.node(1).shards[elsewhere.shard(0)] = "shard";
+      InventoryOptions options;
+      Counting counting(world, options);
+      auto extent = world.write(old_ms, kFour);
+      auto hold = std::make_shared<WritesInFlight::Hold>(counting.writes.begin(extent.stored_as));
+      world.grid.on_list = [&, hold](NodeId node) {
+        if (node != 1 || world.grid.lists[1] != 1) return;
+        world.loop.spawn(commit_after(&world, turns, extent, std::move(*hold)));
+      };
+      EXPECT_TRUE(co_await world.wait_for([&] { return counting.finished(1); }));
+      EXPECT_TRUE(world.is_stray(1, elsewhere.shard(0)));
+      for (std::size_t i = 0; i < 4; ++i) EXPECT_FALSE(world.is_stray(kFour[i], extent.shard(i)));
+      world.grid.on_list = {};
+      co_return Status();
+    });
   }
 }
 

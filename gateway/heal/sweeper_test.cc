@@ -67,6 +67,48 @@ TEST(Sweeper, ARemovedNodeIsNotWaitedFor) {
   world.expect_readable();
 }
 
+// A catalog that is rebuilt from the journal must not name shards that are gone.
+TEST(Sweeper, NothingIsFreedBeforeTheJournalHasWhy) {
+  HealWorld world(6);
+  world.put("a", 100'000);
+  world.erase("a");
+  world.pass(kSecond);
+  ASSERT_EQ(world.status().totals.dead_extents, 1u);
+  Busy busy;
+  std::optional<Sweeper> sweeper;
+  std::optional<Result<Sweeper::Swept>> swept;
+  const auto sweep = [&] {
+    swept.reset();
+    world.run([&](Loop& loop) -> Task<void> {
+      if (!sweeper)
+        sweeper.emplace(loop, world.grid(), world.catalog(), busy, SweepOptions{.grace_ms = 0});
+      struct Sweep {
+        static Task<void> run(Sweeper* self, std::optional<Result<Sweeper::Swept>>* into) {
+          *into = co_await self->sweep({}, [] { return true; });
+        }
+      };
+      loop.spawn(Sweep::run(&*sweeper, &swept));
+      co_return;
+    });
+    world.pass(5 * kSecond);
+  };
+  world.journal().holds = true;
+  sweep();
+  EXPECT_FALSE(swept);
+  EXPECT_EQ(world.shards(), 6u);
+  world.journal().answer(fail(Code::kInternal, "it takes too long"));
+  world.pass(kSecond);
+  ASSERT_TRUE(swept);
+  EXPECT_FALSE(*swept);
+  EXPECT_EQ(world.shards(), 6u);
+  world.journal().holds = false;
+  world.journal().answer({});
+  sweep();
+  ASSERT_TRUE(swept && *swept);
+  EXPECT_EQ((*swept)->extents, 1u);
+  EXPECT_EQ(world.shards(), 0u);
+}
+
 TEST(Sweeper, AbandonedUploadsExpire) {
   HealOptions options = small_batches();
   options.sweep.upload_expiry_ms = 2 * 3'600'000;

@@ -31,7 +31,7 @@ class InspectedGrid : public object::MemoryGrid {
   std::map<NodeId, Nanos> linked_at;
   std::map<NodeId, std::uint64_t> errors;
   std::map<NodeId, std::size_t> lists, verifications;
-  std::function<void(NodeId)> on_list;  // before each answer
+  std::function<void(NodeId)> on_list, on_info;  // before each answer
 
   std::vector<agent::NodeView> nodes() const override {
     std::vector<agent::NodeView> views(count_);
@@ -56,6 +56,7 @@ class InspectedGrid : public object::MemoryGrid {
     co_return Status();
   }
   Task<Result<agent::ShardInfo>> info(NodeId id, ShardId shard, Deadline deadline) override {
+    if (on_info) on_info(id);
     HYDRA_CO_CHECK_OK(co_await reach(id, deadline));
     const auto found = node(id).shards.find(shard);
     if (found == node(id).shards.end()) co_return fail(Code::kNotFound, "no such shard");

@@ -18,6 +18,7 @@ class MemoryGrid : public agent::Grid {
     bool fenced = false;                // says so in its heartbeats
     bool up = true;                     // has a link
     bool refuses = false;               // every block fails with kNoSpace
+    bool spoils = false;                // stores other bytes than it was given, and does not notice
     bool stalls = false;                // answers nothing until the deadline
     std::size_t blocks = 0;             // appended so far
     std::size_t fail_after = SIZE_MAX;  // blocks, then kUnavailable
@@ -136,7 +137,10 @@ class MemoryGrid : public agent::Grid {
       HYDRA_ASSERT(bytes_.size() == layout_.shard_bytes());
       to.shards[shard_] = std::move(bytes_);
       to.layouts[shard_] = layout_;
-      to.damaged.erase(shard_);
+      if (to.spoils)
+        to.damaged.insert(shard_);
+      else
+        to.damaged.erase(shard_);
       co_return Status();
     }
 

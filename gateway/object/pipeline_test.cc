@@ -402,18 +402,19 @@ catalog::Extent extent_of(World& world, const std::string& key) {
 }
 
 TEST(Pipeline, WhatAReadFindsBrokenIsToldToTheHealer) {
-  for (const bool wrong : {false, true})
+  enum class Harm { kGone, kShort, kWrong };
+  for (const Harm harm : {Harm::kGone, Harm::kShort, Harm::kWrong})
     for (std::uint8_t index = 0; index < 6; ++index) {
-      const auto status = sim::run_sim(1, [wrong, index](Loop& loop) -> Task<Status> {
+      const auto status = sim::run_sim(1, [harm, index](Loop& loop) -> Task<Status> {
         World world(loop);
         HYDRA_CO_CHECK_OK(co_await world.make_bucket());
         HYDRA_CO_CHECK_OK(co_await world.put("key", noise(900'000, 1)));
         const auto extent = extent_of(world, "key");
         auto& shards = world.grid.node(extent.nodes[index]).shards;
-        if (wrong)
-          shards[extent.shard(index)][77'777] ^= 1;
-        else
-          shards.erase(extent.shard(index));
+        std::string& bytes = shards.at(extent.shard(index));
+        if (harm == Harm::kWrong) bytes[77'777] ^= 1;
+        if (harm == Harm::kShort) bytes.resize(bytes.size() - 1000);
+        if (harm == Harm::kGone) shards.erase(extent.shard(index));
         auto back = co_await world.get("key", 0, 900'000);
         EXPECT_TRUE(back && *back == noise(900'000, 1));
         const auto told = world.notices.broken.take();
@@ -425,10 +426,11 @@ TEST(Pipeline, WhatAReadFindsBrokenIsToldToTheHealer) {
         if (told.size() != 1) co_return Status();
         EXPECT_EQ(told[0].shard.node, extent.nodes[index]);
         EXPECT_EQ(told[0].shard.shard, extent.shard(index));
-        EXPECT_EQ(told[0].breakage, wrong ? heal::Breakage::kWrong : heal::Breakage::kLost);
+        EXPECT_EQ(told[0].breakage,
+                  harm == Harm::kWrong ? heal::Breakage::kWrong : heal::Breakage::kLost);
         co_return Status();
       });
-      EXPECT_TRUE(status) << int{index} << wrong;
+      EXPECT_TRUE(status) << int{index} << static_cast<int>(harm);
     }
 }
 

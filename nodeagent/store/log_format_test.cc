@@ -178,8 +178,9 @@ struct MemoryLog {
     bytes.resize(header.end());
     return header.offset;
   }
-  std::string walk(std::uint64_t window, std::vector<LogWalker::Gap>* gaps = nullptr) const {
-    LogWalker walker(node(), 3, 0, bytes.size());
+  std::string walk(std::uint64_t window, std::vector<LogWalker::Gap>* gaps = nullptr,
+                   NodeIdentity owner = node(), std::uint64_t generation = 3) const {
+    LogWalker walker(owner, generation, 0, bytes.size());
     std::string found;
     std::uint64_t offset = 0, length = 0;
     for (;;) {
@@ -247,6 +248,11 @@ TEST(LogWalker, RecordsOfOtherLogsAndPlacesDoNotCount) {
   moved.bytes += std::string(640, '\x22');
   moved.bytes += log.bytes.substr(at);
   EXPECT_EQ(moved.walk(4096), "dirty");
+  EXPECT_EQ(log.walk(4096, nullptr, node(), 4), "dirty");
+  NodeIdentity other = node();  // whose log was copied to this device, or whose blocks it got
+  other.bytes[0] ^= std::byte{1};
+  EXPECT_EQ(log.walk(4096, nullptr, other), "dirty");
+  EXPECT_EQ(log.walk(4096), "Send");
 }
 
 }  // namespace

@@ -78,6 +78,24 @@ TEST_F(StoreDamage, FlippedByteInABodyIsDetected) {
   });
 }
 
+TEST_F(StoreDamage, VerifyLooksAtEveryBlock) {
+  constexpr std::uint64_t kBytes = 3'000'000;
+  open();
+  const erasure::Layout layout = layout_of(kBytes);
+  ASSERT_EQ(layout.stripes(), 3u);
+  for (std::uint32_t block = 0; block < 3; ++block) {
+    const int number = static_cast<int>(block) + 1;  // of the shard, and of the log that it fills
+    put(number, kBytes);
+    const std::uint64_t end = layout.block_shard_offset(block) + layout.block_size(block);
+    const std::uint64_t at = record_of(number, number) + kRecordHeaderBytes + end - 1;
+    ASSERT_TRUE(disk().corrupt(log_path(number), at, 1));
+    run([&](Loop&) -> Task<void> {
+      const Status verified = co_await store_->verify(shard_id(number));
+      EXPECT_EQ(verified ? Code{} : verified.error().code, Code::kCorrupt) << "block " << block;
+    });
+  }
+}
+
 TEST_F(StoreDamage, FlippedByteInARecordFrameIsDetectedByVerify) {
   open();
   put(1, 5000);
