@@ -43,6 +43,7 @@ class CacheStore : public ShardStore {
   bool fenced() const override { return store_->fenced(); }
   std::vector<LogDamage> damage() const override { return store_->damage(); }
   std::uint64_t syncs() const override { return store_->syncs(); }
+  Nanos sync_time() const override { return store_->sync_time(); }
   std::uint64_t bytes_written() const override { return store_->bytes_written(); }
   Task<Status> close() override { return store_->close(); }
 

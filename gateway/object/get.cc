@@ -14,7 +14,6 @@ namespace hydra::object {
 
 namespace {
 
-constexpr std::uint64_t kWindowBytes = erasure::kStripeDataBytes;
 // Plaintext is sent as soon as so much was opened: it is then still in the processor's cache.
 constexpr std::size_t kSendBytes = 192u << 10;
 
@@ -130,20 +129,44 @@ class SegmentOpener {
   Buffer held_;
 };
 
-// The next segment's tag does not hold: looks for shards that give one whose tag does.
+namespace {
+// Reads the next segment from the shards, and not from where it came before.
+Task<Status> fetch_next_again(Loop& loop, agent::Grid& grid, FetchTimes times,
+                              const std::vector<Window>& windows, heal::BrokenShards* broken,
+                              SegmentOpener& opener, Buffer& plain) {
+  Buffer sealed(opener.sealed_segment_bytes());
+  for (const Window& window : windows) {
+    const auto fetch = std::make_shared<WindowFetch>(loop, grid, times, false, *window.extent,
+                                                     window.offset, window.length, broken);
+    fetch->start();
+    HYDRA_CO_CHECK_OK(co_await fetch->wait());
+    for (const ByteView view : fetch->views()) sealed.append(view);
+  }
+  co_return opener.open_segment(sealed.view(), plain);
+}
+}  // namespace
+
+// The next segment's tag does not hold: looks for shards that give one whose tag does. It may have
+// come from the cache, if anything did.
 Task<Status> ObjectStore::rescue_next(const catalog::ReadPlan& plan,
-                                      const catalog::ReadPlan::Run& run, SegmentOpener& opener,
-                                      Buffer& plain) {
+                                      const catalog::ReadPlan::Run& run, bool cached,
+                                      SegmentOpener& opener, Buffer& plain) {
   const std::uint64_t begin = opener.index() * kSealedSegmentBytes;
   HYDRA_CO_TRY(const auto windows,
                windows_of(plan, run, begin, begin + opener.sealed_segment_bytes()));
+  heal::BrokenShards* const broken = notices_ == nullptr ? nullptr : &notices_->broken;
+  if (cached) {
+    for (const Window& window : windows) cache_.distrust(window.extent->id, window.offset);
+    Status again =
+        co_await fetch_next_again(loop_, grid_, fetch_times(), windows, broken, opener, plain);
+    if (again || again.error().code != Code::kCorrupt) co_return again;
+  }
   std::vector<SegmentPart> parts;
   for (const Window& window : windows)
     parts.push_back({window.extent, window.offset, window.length});
   HYDRA_CO_CHECK_OK(co_await rescue_segment(
       loop_, grid_, options_.read_timeout, std::move(parts),
-      [&](ByteView sealed) { return opener.open_segment(sealed, plain).has_value(); },
-      notices_ == nullptr ? nullptr : &notices_->broken));
+      [&](ByteView sealed) { return opener.open_segment(sealed, plain).has_value(); }, broken));
   ++counters_.rescued_segments;
   co_return Status();
 }
@@ -177,33 +200,39 @@ Task<Status> ObjectStore::send_run(const catalog::ReadPlan& plan, const catalog:
     const Window& window = windows[started++];
     ++counters_.reads;
     const bool may_hedge = counters_.hedged_reads * 20 <= counters_.reads;
-    auto fetch = std::make_shared<WindowFetch>(
-        loop_, grid_, FetchTimes{options_.read_timeout, options_.hedge_after}, may_hedge,
-        *window.extent, window.offset, window.length,
-        notices_ == nullptr ? nullptr : &notices_->broken);
+    auto fetch = std::make_shared<WindowFetch>(loop_, grid_, fetch_times(), may_hedge,
+                                               *window.extent, window.offset, window.length,
+                                               notices_ == nullptr ? nullptr : &notices_->broken);
+    if (cache_.present()) fetch->ask_first(cache_);
     fetch->start();
     return fetch;
   };
   Buffer plain(most);
   auto next = begin_fetch();
+  bool cached = false;  // anything so far
   while (next != nullptr) {
     auto fetch = std::exchange(next, nullptr);
     if (started < windows.size()) next = begin_fetch();
     HYDRA_CO_CHECK_OK(co_await fetch->wait());
     counters_.hedged_reads += fetch->hedged();
     counters_.degraded_reads += fetch->degraded();
+    cached = cached || fetch->from_cache();
+    bool right = true;
     plain.resize(0);
     for (ByteView view : fetch->views()) {
       while (!view.empty()) {
         Status opened = opener.open(view, plain);
-        if (!opened && opened.error().code == Code::kCorrupt)
-          opened = co_await rescue_next(plan, run, opener, plain);
+        if (!opened && opened.error().code == Code::kCorrupt) {
+          right = false;
+          opened = co_await rescue_next(plan, run, cached, opener, plain);
+        }
         HYDRA_CO_CHECK_OK(std::move(opened));
       }
       if (plain.size() < kSendBytes) continue;
       HYDRA_CO_CHECK_OK(co_await sink.write(plain.view()));
       plain.resize(0);
     }
+    if (right) fetch->offer_to_cache();
     fetch.reset();
     if (!plain.empty()) HYDRA_CO_CHECK_OK(co_await sink.write(plain.view()));
   }

@@ -14,8 +14,10 @@ class MemoryGrid : public agent::Grid {
   struct Node {
     std::map<ShardId, std::string> shards;
     std::map<ShardId, erasure::Layout> layouts;
-    std::set<ShardId> damaged;          // what verify() and read() find broken
-    bool fenced = false;                // says so in its heartbeats
+    std::set<ShardId> damaged;            // what verify() and read() find broken
+    bool fenced = false;                  // says so in its heartbeats
+    std::uint64_t free_bytes = 1u << 30;  // of 1 GiB; says so too
+    bool stalls_writes = false;
     bool up = true;                     // has a link
     bool refuses = false;               // every block fails with kNoSpace
     bool spoils = false;                // stores other bytes than it was given, and does not notice
@@ -41,7 +43,8 @@ class MemoryGrid : public agent::Grid {
       agent::NodeView view;
       view.id = id;
       view.state = node.up ? agent::NodeState::kHealthy : agent::NodeState::kDown;
-      view.load.free_bytes = 1u << 30;
+      view.load.capacity_bytes = 1u << 30;
+      view.load.free_bytes = node.free_bytes;
       view.load.shards = node.shards.size();
       view.load.fenced = node.fenced;
       views.push_back(std::move(view));
@@ -126,7 +129,7 @@ class MemoryGrid : public agent::Grid {
     Task<Status> append(ByteView block, std::uint32_t, bool last, Deadline deadline) override {
       co_await yield(grid_.loop_);
       Node& to = grid_.nodes_.at(id_);
-      if (to.stalls) {
+      if (to.stalls || to.stalls_writes) {
         co_await sleep_until(grid_.loop_, deadline.at);
         co_return fail(Code::kTimeout, "stalled");
       }

@@ -12,6 +12,7 @@ ObjectStore::ObjectStore(Loop& loop, agent::Grid& grid, catalog::Catalog& catalo
       keys_(loop, keys),
       options_(options),
       notices_(notices),
-      budget_(loop, options.budget_bytes) {}
+      budget_(loop, options.budget_bytes),
+      cache_(loop, grid, [&catalog] { return catalog.nodes(); }) {}
 
 }  // namespace hydra::object

@@ -17,6 +17,8 @@
 #include "gateway/object/extent_writer.h"
 #include "gateway/object/keyring.h"
 #include "gateway/object/placement_view.h"
+#include "gateway/object/read_cache.h"
+#include "gateway/object/window_fetch.h"
 #include "nodeagent/client/grid.h"
 
 namespace hydra::object {
@@ -100,6 +102,7 @@ class ObjectStore {
   Loop& loop() { return loop_; }
   const StoreOptions& options() const { return options_; }
   const StoreCounters& counters() const { return counters_; }
+  const ReadCache& read_cache() const { return cache_; }
   std::size_t budget_free() const { return budget_.available(); }
 
  private:
@@ -115,7 +118,8 @@ class ObjectStore {
   Task<Status> send_run(const catalog::ReadPlan& plan, const catalog::ReadPlan::Run& run,
                         LongRead& read, ByteSink& sink);
   Task<Status> rescue_next(const catalog::ReadPlan& plan, const catalog::ReadPlan::Run& run,
-                           SegmentOpener& opener, Buffer& plain);
+                           bool cached, SegmentOpener& opener, Buffer& plain);
+  FetchTimes fetch_times() const { return {options_.read_timeout, options_.hedge_after}; }
 
   Loop& loop_;
   agent::Grid& grid_;
@@ -126,6 +130,7 @@ class ObjectStore {
   heal::Notices* notices_;
   Semaphore budget_;
   StoreCounters counters_;
+  ReadCache cache_;
 };
 
 }  // namespace hydra::object

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "gateway/object/read_cache.h"
+
 namespace hydra::object {
 
 namespace {
@@ -19,6 +21,8 @@ WindowFetch::WindowFetch(Loop& loop, agent::Grid& grid, FetchTimes times, bool m
       may_hedge_(may_hedge),
       extent_(extent),
       broken_(broken),
+      offset_(offset),
+      length_(length),
       progress_(loop),
       done_(loop) {
   auto layout = erasure::Layout::of(extent.profile, extent.length);
@@ -153,6 +157,10 @@ Task<bool> WindowFetch::node_came_back(Deadline patience) {
 }
 
 Task<Status> WindowFetch::collect() {
+  if (cache_ != nullptr) {
+    cached_ = co_await cache_->read(extent_.id, offset_, length_);
+    if (cached_) co_return Status();
+  }
   look_at_nodes();
   const bool plain = std::all_of(needs_.begin(), needs_.end(),
                                  [this](const Need& need) { return is_quick(need.index); });
@@ -216,7 +224,12 @@ Status WindowFetch::decode() {
   return erasure::codec_for(extent_.profile).reconstruct(present, missing);
 }
 
+void WindowFetch::offer_to_cache() const {
+  if (cache_ != nullptr && !cached_) cache_->offer(extent_, offset_, views());
+}
+
 std::vector<ByteView> WindowFetch::views() const {
+  if (cached_) return {cached_->view()};
   std::vector<ByteView> out;
   out.reserve(pieces_.size());
   for (const auto& piece : pieces_) {

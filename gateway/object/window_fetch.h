@@ -5,8 +5,9 @@
 // missing, lies on a node that is ejected from reads (reputation.h), fails, or is slower than it
 // should be, the same columns are asked for from others, and any k of them give the run. Ejected
 // nodes and those that seem to be away are asked when too few others are left; when too few can be
-// reached at all it waits a moment for links that were cut to come back. Started once, awaited
-// once; belongs to one worker and keeps itself alive while reads are under way.
+// reached at all it waits a moment for links that were cut to come back. Where there are cache
+// nodes they are asked before all that (read_cache.h). Started once, awaited once; belongs to one
+// worker and keeps itself alive while reads are under way.
 #pragma once
 
 #include <memory>
@@ -22,6 +23,12 @@
 
 namespace hydra::object {
 
+class ReadCache;
+
+// A run that is fetched at once ends where the extent's next multiple of this begins; a whole one
+// is a *window*.
+constexpr std::uint64_t kWindowBytes = erasure::kStripeDataBytes;
+
 struct FetchTimes {
   Nanos timeout;      // of one read from a node
   Nanos hedge_after;  // then a slow read gets company, if `may_hedge`
@@ -35,6 +42,8 @@ class WindowFetch : public std::enable_shared_from_this<WindowFetch> {
               const catalog::Extent& extent, std::uint64_t offset, std::uint64_t length,
               heal::BrokenShards* broken);
 
+  // Before start(): the run lies within one window, and this is asked first.
+  void ask_first(ReadCache& cache) { cache_ = &cache; }
   void start();
   // kUnavailable when fewer than k shards can be had, with the last node's error.
   Task<Status> wait();
@@ -43,6 +52,9 @@ class WindowFetch : public std::enable_shared_from_this<WindowFetch> {
   std::vector<ByteView> views() const;
   bool degraded() const { return degraded_; }
   bool hedged() const { return hedged_; }
+  bool from_cache() const { return cached_.has_value(); }
+  // Its bytes proved right: the cache may keep what it did not have.
+  void offer_to_cache() const;
 
  private:
   enum class State : std::uint8_t { kReading, kRead, kFailed };
@@ -91,7 +103,10 @@ class WindowFetch : public std::enable_shared_from_this<WindowFetch> {
   catalog::Extent extent_;
   heal::BrokenShards* broken_;
   erasure::Layout layout_;
-  std::vector<Choice> choices_;  // by shard
+  std::uint64_t offset_, length_;
+  ReadCache* cache_ = nullptr;
+  std::optional<Buffer> cached_;  // all of the run
+  std::vector<Choice> choices_;   // by shard
   std::vector<erasure::Piece> pieces_;
   std::vector<Need> needs_;
   Columns union_;

@@ -79,7 +79,8 @@ void GridClient::adopt(std::unique_ptr<Stream> stream, NodeId id, NodeDescriptio
   node->id = id;
   node->description = std::move(description);
   node->reputation = reputation_;
-  reputation_->link_up(id, loop_.now());
+  // A cache node's peers are not those that hold shards: who reads from it judges it alone.
+  if (node->description.role == NodeRole::kStorage) reputation_->link_up(id, loop_.now());
   node->last_heartbeat = node->linked_at = loop_.now();
   node->link = std::make_shared<NodeLink>(loop_, std::move(stream), node);
   node->link->start();
