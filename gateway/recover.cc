@@ -122,7 +122,8 @@ Status Recovery::open_door() {
 std::vector<NodeId> Recovery::linked() const {
   std::vector<NodeId> nodes;
   for (const auto& view : grid_.nodes())
-    if (grid_.usable(view.id)) nodes.push_back(view.id);
+    if (grid_.usable(view.id) && view.description.role == agent::NodeRole::kStorage)
+      nodes.push_back(view.id);
   return nodes;
 }
 

@@ -11,8 +11,9 @@ void GridMetrics::gauge(std::string_view name, std::string_view help, std::uint6
   registry_.gauge(name, help).set(static_cast<std::int64_t>(value));
 }
 
-void GridMetrics::raise(std::string_view name, std::string_view help, std::uint64_t total) {
-  metrics::Counter& counter = registry_.counter(name, help);
+void GridMetrics::raise(std::string_view name, std::string_view help, std::uint64_t total,
+                        const metrics::Labels& labels) {
+  metrics::Counter& counter = registry_.counter(name, help, labels);
   if (total > counter.value()) counter.add(total - counter.value());
 }
 
@@ -75,6 +76,7 @@ void GridMetrics::update(const GridStatus& status) {
     registry_.gauge("hydra_nodes", "Nodes by state.", {{"state", std::string(word)}}).set(count);
   }
   for (const auto& node : status.nodes) update_node(node);
+  for (const auto& node : status.caches) update_cache(node);
 }
 
 void GridMetrics::update(const heal::HealStatus& heal) {
@@ -141,6 +143,31 @@ void GridMetrics::update_node(const NodeStatus& node) {
       static_cast<std::uint64_t>(node.latency_p50_us));
   set("hydra_node_read_p95_microseconds", "95th percentile of the time of small reads.",
       static_cast<std::uint64_t>(node.latency_p95_us));
+}
+
+void GridMetrics::update_cache(const NodeStatus& node) {
+  const metrics::Labels labels = {{"node", node.name}, {"zone", node.zone}};
+  const auto set = [&](std::string_view name, std::string_view help, std::uint64_t value) {
+    registry_.gauge(name, help, labels).set(static_cast<std::int64_t>(value));
+  };
+  set("hydra_cache_up", "1 while the cache node is healthy and its device works.",
+      node.well() ? 1 : 0);
+  set("hydra_cache_capacity_bytes", "Capacity of the cache node.", node.capacity_bytes);
+  set("hydra_cache_used_bytes", "Bytes that the cache node holds.", node.load.used_bytes);
+  set("hydra_cache_entries", "Windows of extents that the cache node holds.", node.load.shards);
+  const object::CacheUse& use = node.cache;
+  raise("hydra_cache_hits_total", "Reads that the cache node gave.", use.hits, labels);
+  raise("hydra_cache_hit_bytes_total", "Bytes that the cache node gave.", use.hit_bytes, labels);
+  raise("hydra_cache_misses_total", "Reads that the cache node was asked for in vain.", use.misses,
+        labels);
+  raise("hydra_cache_lapses_total", "Misses because the cache node was late, or failed.",
+        use.lapses, labels);
+  raise("hydra_cache_wrong_total", "Hits with other bytes than those that were asked for.",
+        use.wrong, labels);
+  raise("hydra_cache_fills_total", "Windows of extents that the cache node took.", use.filled,
+        labels);
+  raise("hydra_cache_dropped_total", "Windows not given to it: too many were, or it failed.",
+        use.dropped, labels);
 }
 
 Task<std::string> exposition(const Sources& sources, metrics::Registry& registry,

@@ -22,9 +22,11 @@ class GridMetrics {
 
  private:
   void update_node(const NodeStatus& node);
+  void update_cache(const NodeStatus& node);
   void gauge(std::string_view name, std::string_view help, std::uint64_t value);
   // Raises the counter to `total`, which may be older than what it shows.
-  void raise(std::string_view name, std::string_view help, std::uint64_t total);
+  void raise(std::string_view name, std::string_view help, std::uint64_t total,
+             const metrics::Labels& labels = {});
 
   metrics::Registry& registry_;
   std::mutex mutex_;  // one look at a time

@@ -17,10 +17,6 @@ namespace {
 
 using Shared = std::shared_ptr<const NodeSources>;
 
-std::string_view role_name(agent::NodeRole role) {
-  return role == agent::NodeRole::kCache ? "cache" : "storage";
-}
-
 std::string host_name() {
   char name[256] = {};
   return ::gethostname(name, sizeof name - 1) == 0 && name[0] != '\0' ? name : "localhost";
@@ -54,23 +50,12 @@ Json row_json(const catalog::NodeRow& row) {
           {"role", role_name(row.role)}};
 }
 
-// The status's nodes, each with what only its row and its heartbeat tell.
+// The status's nodes, those with shards first.
 Task<Result<Json>> list_nodes(Shared nodes, const Call& call) {
   HYDRA_CO_TRY(const GridStatus status, co_await take_status(nodes->sources, call.loop));
-  HYDRA_CO_TRY(const auto rows, nodes->sources.catalog->nodes());
   Json whole = write_status(status);
-  Json list = Json::array();
-  for (Json& entry : whole["nodes"]) {
-    const auto id = entry["id"].get<NodeId>();
-    const auto row = std::ranges::find(rows, id, &catalog::NodeRow::id);
-    const auto seen = std::ranges::find(status.nodes, id, &NodeStatus::id);
-    if (row != rows.end()) {
-      entry["role"] = role_name(row->role);
-      entry["weight"] = row->weight;
-    }
-    if (seen != status.nodes.end()) entry["sync_us"] = seen->load.sync_us;
-    list.push_back(std::move(entry));
-  }
+  Json list = std::move(whole["nodes"]);
+  for (Json& entry : whole["cache"]["nodes"]) list.push_back(std::move(entry));
   co_return Json{{"nodes", std::move(list)}};
 }
 

@@ -1,7 +1,7 @@
 // The nodes, and what an operator does with them:
 //
 //   POST /v1/nodes/token          a claim token, and how to use it
-//   GET  /v1/nodes                the nodes as in /v1/status, with role, weight and time of a sync
+//   GET  /v1/nodes                the nodes and cache nodes as in /v1/status
 //   GET  /v1/nodes/{node}         one of them, with what it holds
 //   POST /v1/nodes/{node}/set     {weight, zone, draining}, each if it is to change
 //   POST /v1/nodes/{node}/remove  {lost}

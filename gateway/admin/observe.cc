@@ -18,6 +18,7 @@ WorkerSample sample(const WorkerParts& parts) {
   sample.now = parts.loop->now();
   sample.nodes = parts.grid->nodes();
   sample.store = parts.store->counters();
+  sample.cache = parts.store->read_cache().use();
   sample.budget_bytes = parts.store->options().budget_bytes;
   sample.budget_free = parts.store->budget_free();
   sample.connections = parts.server->open_connections();
@@ -50,6 +51,7 @@ NodeStatus node_status(const catalog::NodeRow& row, const WorkerSample& sample) 
   node.zone = row.zone;
   node.draining = row.draining;
   node.weight = row.weight;
+  node.role = row.role;
   node.capacity_bytes = row.capacity_bytes;
   const auto view = std::ranges::find(sample.nodes, row.id, &agent::NodeView::id);
   if (view == sample.nodes.end()) return node;
@@ -164,7 +166,14 @@ Result<GridStatus> status_of(const Sources& sources, const std::vector<WorkerSam
     NodeStatus node = node_status(row, samples.front());
     const placement::Node* placed = view == nullptr ? nullptr : view->map.find(row.id);
     node.placed = placed != nullptr && placed->share() > 0;
-    status.nodes.push_back(std::move(node));
+    if (row.stores()) {
+      status.nodes.push_back(std::move(node));
+      continue;
+    }
+    for (const auto& sample : samples)
+      if (const auto use = sample.cache.find(row.id); use != sample.cache.end())
+        node.cache += use->second;
+    status.caches.push_back(std::move(node));
   }
   HYDRA_TRY(auto repairs, look_at_repairs(*sources.catalog, status, examined));
   repairs.walked = walked_spare(status, heal_of(samples));

@@ -5,6 +5,7 @@
 // called on any loop of the process.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,6 +43,7 @@ struct WorkerSample {
   Nanos now = 0;       // on the worker's clock
   std::vector<agent::NodeView> nodes;
   object::StoreCounters store;
+  std::map<NodeId, object::CacheUse> cache;  // by cache node
   std::size_t budget_bytes = 0;
   std::size_t budget_free = 0;
   std::size_t connections = 0;

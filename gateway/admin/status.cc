@@ -13,6 +13,7 @@ namespace {
 constexpr std::array<std::string_view, 4> kVerdicts = {"healthy", "degraded", "at risk",
                                                        "unavailable"};
 constexpr std::array<std::string_view, 3> kStates = {"healthy", "suspect", "down"};
+constexpr std::array<std::string_view, 2> kRoles = {"storage", "cache"};
 
 template <typename Enum, std::size_t N>
 std::optional<Enum> parse_name(const std::array<std::string_view, N>& names,
@@ -51,6 +52,17 @@ std::string_view state_name(agent::NodeState state) {
 }
 std::optional<agent::NodeState> parse_state(std::string_view name) {
   return parse_name<agent::NodeState>(kStates, name);
+}
+
+std::string_view role_name(agent::NodeRole role) { return kRoles[static_cast<std::size_t>(role)]; }
+std::optional<agent::NodeRole> parse_role(std::string_view name) {
+  return parse_name<agent::NodeRole>(kRoles, name);
+}
+
+object::CacheUse cache_use(const GridStatus& status) {
+  object::CacheUse sum;
+  for (const auto& node : status.caches) sum += node.cache;
+  return sum;
 }
 
 void assess(GridStatus& status, const RepairOutlook& repairs) {

@@ -12,6 +12,7 @@
 
 #include "base/ids.h"
 #include "erasure/profile.h"
+#include "gateway/object/cache_use.h"
 #include "nodeagent/client/grid.h"
 
 namespace hydra::admin {
@@ -25,6 +26,10 @@ enum class Verdict : std::uint8_t {
 // "healthy", "degraded", "at risk", "unavailable".
 std::string_view verdict_name(Verdict verdict);
 std::optional<Verdict> parse_verdict(std::string_view name);
+
+// "storage", "cache".
+std::string_view role_name(agent::NodeRole role);
+std::optional<agent::NodeRole> parse_role(std::string_view name);
 
 // "healthy", "suspect", "down".
 std::string_view state_name(agent::NodeState state);
@@ -46,6 +51,8 @@ struct NodeStatus {
   std::int64_t latency_p95_us = 0;
   agent::NodeLoad load;
   agent::NodeScore score;  // as the first worker sees it
+  agent::NodeRole role = agent::NodeRole::kStorage;
+  object::CacheUse cache;  // of a cache node, by all workers of this process since it started
 
   // It answers and its device works.
   bool well() const { return state == agent::NodeState::kHealthy && !load.fenced; }
@@ -82,7 +89,8 @@ struct GridStatus {
   std::uint64_t ring_epoch = 0;                   // 0: there is no ring yet
   Capacity capacity;
   GridTotals totals;
-  std::vector<NodeStatus> nodes;  // by id
+  std::vector<NodeStatus> nodes;   // those that hold shards, by id
+  std::vector<NodeStatus> caches;  // they hold copies only, so nothing above counts them
   bool operator==(const GridStatus&) const = default;
 };
 
@@ -97,6 +105,9 @@ struct RepairOutlook {
   // The queue is longer: the fewest shards that the others may lose if all nodes were there.
   std::optional<int> rest_spare;
 };
+
+// Of all cache nodes.
+object::CacheUse cache_use(const GridStatus& status);
 
 // Sets verdict, reasons, write_profile and nodes_may_fail from the rest.
 void assess(GridStatus& status, const RepairOutlook& repairs);

@@ -20,8 +20,17 @@ Json write_score(const agent::NodeScore& score) {
           {"flapping", score.flapping}};
 }
 
+Json write_use(const object::CacheUse& use) {
+  const auto rate = use.hit_rate();
+  return {{"hits", use.hits},     {"hit_bytes", use.hit_bytes},
+          {"misses", use.misses}, {"hit_rate", rate ? Json(*rate) : Json(nullptr)},
+          {"lapses", use.lapses}, {"wrong", use.wrong},
+          {"filled", use.filled}, {"dropped", use.dropped}};
+}
+
 Json write_node(const NodeStatus& node) {
   return {{"id", node.id},
+          {"role", role_name(node.role)},
           {"name", node.name},
           {"zone", node.zone},
           {"version", node.version},
@@ -43,6 +52,17 @@ Json write_node(const NodeStatus& node) {
           {"bytes_written", node.load.bytes_written},
           {"errors", node.load.errors},
           {"reputation", write_score(node.score)}};
+}
+
+Json write_cache(const GridStatus& status) {
+  Json cache = write_use(cache_use(status));
+  cache["nodes"] = Json::array();
+  for (const auto& node : status.caches) {
+    Json written = write_node(node);
+    written["cache"] = write_use(node.cache);
+    cache["nodes"].push_back(std::move(written));
+  }
+  return cache;
 }
 
 Json write_capacity(const Capacity& capacity) {
@@ -91,6 +111,18 @@ erasure::Profile read_profile(const Json& from) {
   return *parsed;
 }
 
+object::CacheUse read_use(const Json& from) {
+  object::CacheUse use;
+  read(from, "hits", use.hits);
+  read(from, "hit_bytes", use.hit_bytes);
+  read(from, "misses", use.misses);
+  read(from, "lapses", use.lapses);
+  read(from, "wrong", use.wrong);
+  read(from, "filled", use.filled);
+  read(from, "dropped", use.dropped);
+  return use;
+}
+
 NodeStatus read_node(const Json& from) {
   NodeStatus node;
   from.at("id").get_to(node.id);
@@ -118,6 +150,12 @@ NodeStatus read_node(const Json& from) {
   read(from, "errors", node.load.errors);
   if (const auto found = from.find("reputation"); found != from.end())
     node.score = read_score(*found);
+  if (const auto found = from.find("role"); found != from.end()) {
+    const auto role = parse_role(found->get<std::string>());
+    if (!role) throw std::invalid_argument("unknown role of a node");
+    node.role = *role;
+  }
+  if (const auto found = from.find("cache"); found != from.end()) node.cache = read_use(*found);
   return node;
 }
 
@@ -159,6 +197,8 @@ GridStatus take_status(const Json& from) {
   status.capacity = read_capacity(from.at("capacity"));
   status.totals = read_totals(from.at("totals"));
   for (const Json& node : from.at("nodes")) status.nodes.push_back(read_node(node));
+  if (const auto cache = from.find("cache"); cache != from.end())
+    for (const Json& node : cache->at("nodes")) status.caches.push_back(read_node(node));
   return status;
 }
 
@@ -177,7 +217,8 @@ Json write_status(const GridStatus& status) {
           {"ring_epoch", status.ring_epoch},
           {"capacity", write_capacity(status.capacity)},
           {"totals", write_totals(status.totals)},
-          {"nodes", std::move(nodes)}};
+          {"nodes", std::move(nodes)},
+          {"cache", write_cache(status)}};
 }
 
 std::string to_json(const GridStatus& status) { return write(write_status(status)); }

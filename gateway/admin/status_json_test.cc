@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 namespace hydra::admin {
 namespace {
 
@@ -43,6 +45,10 @@ GridStatus example() {
   node.weight = 0.5;
   node.score = {0.1, 0.2, 0.3, 0.4, 0.5, true, true};
   status.nodes = {node, NodeStatus{.id = 4, .name = "agent-4"}};
+  NodeStatus cache{.id = 5, .name = "cache-1", .role = agent::NodeRole::kCache};
+  cache.cache = {
+      .hits = 3, .hit_bytes = 4, .misses = 1, .lapses = 5, .wrong = 6, .filled = 7, .dropped = 8};
+  status.caches = {cache, cache};
   return status;
 }
 
@@ -58,6 +64,18 @@ TEST(StatusJson, RefusedWritesHaveNoProfile) {
   status.write_profile.reset();
   EXPECT_THAT(to_json(status), HasSubstr("\"write_profile\": null"));
   EXPECT_EQ(*parse_status(to_json(status)), status);
+}
+
+TEST(StatusJson, HitRateIsThatOfAllCacheNodesAndNullWhenNoneWasAsked) {
+  GridStatus status = example();
+  auto json = write_status(status);
+  EXPECT_EQ(json["cache"]["hits"], 6);
+  EXPECT_EQ(json["cache"]["hit_rate"], 0.75);
+  EXPECT_EQ(json["cache"]["nodes"][1]["role"], "cache");
+  EXPECT_EQ(json["cache"]["nodes"][1]["cache"]["hit_rate"], 0.75);
+  EXPECT_EQ(json["nodes"].size(), 2u);
+  for (auto& cache : status.caches) cache.cache = {};
+  EXPECT_EQ(write_status(status)["cache"]["hit_rate"], nullptr);
 }
 
 TEST(StatusJson, UnknownMembersArePassedOver) {

@@ -15,18 +15,31 @@ TEST(NodeReport, ListsWhatAnOperatorAsksFor) {
                           {"state", "healthy"},
                           {"draining", true},
                           {"seen", true},
-                          {"role", "cache"},
+                          {"role", "storage"},
                           {"weight", 0.5},
                           {"capacity_bytes", 4ull << 30},
                           {"used_bytes", 1ull << 30},
                           {"shards", 12},
                           {"sync_us", 1900},
-                          {"reputation", {{"score", 0.5}, {"ejected", true}}}}}}};
-  EXPECT_EQ(node_list_text(answer),
-            "ID  NAME   ROLE   ZONE   STATE                       WEIGHT     USED  CAPACITY    FILL"
-            "  SHARDS    SYNC  SCORE\n"
-            " 7  attic  cache  house  healthy, draining, ejected     0.5  1.0 GiB   4.0 GiB  25.0 %"
-            "      12  1.9 ms   0.50\n");
+                          {"reputation", {{"score", 0.5}, {"ejected", true}}}},
+                         {{"id", 8},
+                          {"name", "ssd"},
+                          {"zone", "house"},
+                          {"state", "healthy"},
+                          {"role", "cache"},
+                          {"capacity_bytes", 4ull << 30},
+                          {"used_bytes", 3ull << 30},
+                          {"shards", 3072},
+                          {"cache", {{"hits", 3}, {"misses", 1}, {"hit_rate", 0.75}}},
+                          {"reputation", {{"score", 1}}}}}}};
+  EXPECT_EQ(
+      node_list_text(answer),
+      "ID  NAME   ROLE     ZONE   STATE                       WEIGHT     USED  CAPACITY    FILL"
+      "  SHARDS    SYNC  SCORE    HITS\n"
+      " 7  attic  storage  house  healthy, draining, ejected     0.5  1.0 GiB   4.0 GiB  25.0 %"
+      "      12  1.9 ms   0.50       -\n"
+      " 8  ssd    cache    house  healthy                          1  3.0 GiB   4.0 GiB  75.0 %"
+      "    3072       -      -  75.0 %\n");
 }
 
 TEST(NodeReport, AnEmptyGridTellsHowToFillIt) {

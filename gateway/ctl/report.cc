@@ -38,6 +38,29 @@ std::string table_of(const std::vector<NodeStatus>& nodes) {
   return table.to_string();
 }
 
+std::string cache_table_of(const std::vector<NodeStatus>& nodes) {
+  Table table({">ID", "CACHE NODE", "ZONE", "STATE", ">HELD", ">CAPACITY", ">ENTRIES", ">HEARTBEAT",
+               ">READS", ">HITS"});
+  for (const auto& node : nodes) {
+    const auto known = [&](std::string text) { return node.seen ? std::move(text) : "-"; };
+    table.add({std::to_string(node.id), node.name, node.zone, state(node),
+               known(bytes_text(node.load.used_bytes)), bytes_text(node.capacity_bytes),
+               known(std::to_string(node.load.shards)), known(duration_text(node.heartbeat_age_ms)),
+               std::to_string(node.cache.hits + node.cache.misses),
+               share_text(node.cache.hit_rate())});
+  }
+  return table.to_string();
+}
+
+std::string cache_line(const GridStatus& status) {
+  const object::CacheUse use = admin::cache_use(status);
+  const auto rate = use.hit_rate();
+  if (!rate) return "Cache: not asked since this gateway started.\n";
+  return fmt::format("Cache: gave {} of {} since this gateway started, {} in all.\n",
+                     share_text(rate), counted(use.hits + use.misses, "read", "reads"),
+                     bytes_text(use.hit_bytes));
+}
+
 Colour colour_of(Verdict verdict) {
   if (verdict == Verdict::kHealthy) return Colour::kGreen;
   return verdict == Verdict::kDegraded ? Colour::kYellow : Colour::kRed;
@@ -62,6 +85,7 @@ std::string verdict_line(const GridStatus& status, bool colours) {
 std::string report(const GridStatus& status, std::string_view repair, bool colours) {
   std::string out = verdict_line(status, colours) + "\n\n";
   out += status.nodes.empty() ? "No node has joined yet.\n" : table_of(status.nodes);
+  if (!status.caches.empty()) out += "\n" + cache_table_of(status.caches);
   out += "\n";
   out += may_fail_text(status.nodes_may_fail) + "\n";
   const auto& capacity = status.capacity;
@@ -69,6 +93,7 @@ std::string report(const GridStatus& status, std::string_view repair, bool colou
                      bytes_text(capacity.raw_bytes), bytes_text(capacity.usable_bytes),
                      status.profile.to_string(), bytes_text(capacity.stored_bytes),
                      bytes_text(capacity.available_bytes));
+  if (!status.caches.empty()) out += cache_line(status);
   return out + fmt::format("Repair: {}\n", repair);
 }
 

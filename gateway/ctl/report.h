@@ -9,7 +9,8 @@
 
 namespace hydra::ctl {
 
-// The verdict, the nodes in a table, what may fail, capacity and repairs; a line each, no longer
+// The verdict, the nodes and cache nodes in tables, what may fail, capacity, cache and repairs; a
+// line each, no longer
 // than the names of the nodes make them. `repair` is heal_line(). `colours`: for a terminal.
 std::string report(const admin::GridStatus& status, std::string_view repair, bool colours);
 

@@ -64,6 +64,27 @@ TEST(Report, SaysTheVerdictFirstThenNodesThenWhatItMeans) {
             "Repair: 12 extents wait.\n");
 }
 
+TEST(Report, CacheNodesHaveATableOfTheirOwn) {
+  GridStatus status = example();
+  NodeStatus cache = node(11, "ssd");
+  cache.role = agent::NodeRole::kCache;
+  cache.cache = {.hits = 3, .hit_bytes = 3u << 20, .misses = 1};
+  status.caches = {cache, NodeStatus{.id = 12, .name = "new", .zone = "z"}};
+  const std::string text = report(status, kRepair, false);
+  EXPECT_THAT(text, HasSubstr("\n"
+                              "ID  CACHE NODE  ZONE    STATE              HELD  CAPACITY  ENTRIES"
+                              "  HEARTBEAT  READS    HITS\n"
+                              "11  ssd         zone-1  healthy         1.5 GiB  10.0 GiB       42"
+                              "      0.3 s      4  75.0 %\n"
+                              "12  new         z       down, not seen        -       0 B        -"
+                              "          -      0       -\n"));
+  EXPECT_THAT(text, HasSubstr("\nCache: gave 75.0 % of 4 reads since this gateway started, 3.0 MiB "
+                              "in all.\n"));
+  status.caches[0].cache = {};
+  EXPECT_THAT(report(status, kRepair, false), HasSubstr("\nCache: not asked"));
+  EXPECT_THAT(report(example(), kRepair, false), Not(HasSubstr("ache")));
+}
+
 TEST(Report, NoMoreNodeMayFail) {
   GridStatus status = example();
   status.verdict = Verdict::kAtRisk;

@@ -43,6 +43,10 @@ std::string latency_text(std::int64_t microseconds) {
   return fmt::format("{:.1f} ms", static_cast<double>(microseconds) / 1000);
 }
 
+std::string share_text(std::optional<double> share) {
+  return share ? fmt::format("{:.1f} %", 100 * *share) : "-";
+}
+
 std::string counted(std::uint64_t count, std::string_view one, std::string_view many) {
   return fmt::format("{} {}", count == 0 ? "no" : std::to_string(count), count == 1 ? one : many);
 }

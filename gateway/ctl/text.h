@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,8 @@ std::string duration_text(std::int64_t milliseconds);  // 0.3 s, 3 min, 4 h, 12 
 std::string latency_text(std::int64_t microseconds);   // 250 us, 1.9 ms; 0 is unknown: -
 // "no extents", "1 extent", "7 extents".
 std::string counted(std::uint64_t count, std::string_view one, std::string_view many);
+// "83.1 %" of a number from 0 to 1; nothing is unknown: -
+std::string share_text(std::optional<double> share);
 // What others named must not steer the terminal: control characters become '?'.
 std::string printable(std::string text);
 

@@ -27,6 +27,12 @@ TEST(Text, UnknownLatencyIsADash) {
   EXPECT_EQ(latency_text(1900), "1.9 ms");
 }
 
+TEST(Text, SharesAreInPercent) {
+  EXPECT_EQ(share_text(0.8312), "83.1 %");
+  EXPECT_EQ(share_text(0.0), "0.0 %");
+  EXPECT_EQ(share_text(std::nullopt), "-");
+}
+
 TEST(Text, TableSetsNumbersToTheRight) {
   Table table({">ID", "NAME"});
   table.add({"7", "äb"});

@@ -31,7 +31,8 @@ void Journal::start() {
   last_snapshot_ = started_ = loop_.now();
   // Who holds copies is not known after a start: any node may.
   if (const auto nodes = catalog_.nodes())
-    for (const auto& node : *nodes) holders_.insert(node.id);
+    for (const auto& node : *nodes)
+      if (node.stores()) holders_.insert(node.id);
   outbox_->attach([this] {
     if (woken_.exchange(true)) return;
     loop_.post([this] {

@@ -61,13 +61,16 @@ Status Outbox::load(kv::Store& store, std::uint64_t first) {
   return {};
 }
 
-// As many nodes have joined as a record needs.
+// As many nodes have joined as a record needs; cache nodes take none.
 Result<bool> Outbox::begins(kv::Reader& reader) const {
   const auto cursor = reader.cursor();
   HYDRA_TRY(bool more, cursor->seek(as_bytes(table_key(Table::kNodes))));
   std::size_t nodes = 0;
-  while (more && nodes < options_.copies && catalog::parse_node_key(cursor->key())) {
-    ++nodes;
+  while (more && nodes < options_.copies) {
+    const auto id = catalog::parse_node_key(cursor->key());
+    if (!id) break;
+    HYDRA_TRY(const auto node, catalog::decode_node(*id, cursor->value()));
+    if (node.stores()) ++nodes;
     HYDRA_TRY(more, cursor->next());
   }
   return nodes >= options_.copies;

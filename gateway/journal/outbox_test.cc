@@ -91,6 +91,16 @@ TEST_F(OutboxTest, NobodyWaitsBeforeEnoughNodesHaveJoined) {
   EXPECT_FALSE(wait()->has_value());
 }
 
+TEST_F(OutboxTest, CacheNodesDoNotBeginTheJournal) {
+  join_nodes(2);
+  for (NodeId id = 3; id <= 6; ++id)
+    commit(catalog::node_key(id),
+           encode(catalog::NodeRow{.id = id, .role = agent::NodeRole::kCache}));
+  EXPECT_FALSE(outbox_->state().begun);
+  commit(catalog::node_key(7), encode(catalog::NodeRow{.id = 7}));
+  EXPECT_TRUE(outbox_->state().begun);
+}
+
 TEST_F(OutboxTest, ClientsWaitForABaseAndForTheirRecord) {
   join_nodes(3);
   const auto early = wait();

@@ -81,7 +81,7 @@ Task<Status> Journal::write_root(const catalog::SnapshotRow& row, const Mark& ma
   for (const auto& extent : data.extents) root.extents.push_back(extent_of(extent));
   HYDRA_CO_TRY(const auto nodes, catalog_.nodes());
   for (const auto& node : nodes)
-    if (!node.removed) root.nodes.push_back({node.id, node.identity, node.name, node.zone});
+    if (node.stores()) root.nodes.push_back({node.id, node.identity, node.name, node.zone});
 
   Header header;
   header.kind = Kind::kRoot;

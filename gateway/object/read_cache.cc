@@ -49,17 +49,6 @@ ExtentId cache_entry(const ExtentId& extent, std::uint64_t window) {
   return entry;
 }
 
-ReadCache::Use& ReadCache::Use::operator+=(const Use& other) {
-  hits += other.hits;
-  hit_bytes += other.hit_bytes;
-  misses += other.misses;
-  lapses += other.lapses;
-  wrong += other.wrong;
-  filled += other.filled;
-  dropped += other.dropped;
-  return *this;
-}
-
 struct ReadCache::Node {
   Use use;
   double share = 0;  // of the entries; 0: not there now

@@ -26,6 +26,7 @@
 
 #include "base/runtime/loop.h"
 #include "gateway/catalog/rows.h"
+#include "gateway/object/cache_use.h"
 #include "nodeagent/client/grid.h"
 
 namespace hydra::object {
@@ -38,19 +39,7 @@ class ReadCache {
   // The nodes that the catalog knows.
   using Roster = std::function<Result<std::vector<catalog::NodeRow>>()>;
 
-  // Of one cache node, since this worker began.
-  struct Use {
-    std::uint64_t hits = 0;
-    std::uint64_t hit_bytes = 0;
-    std::uint64_t misses = 0;   // it was asked and did not give it, for whatever reason
-    std::uint64_t lapses = 0;   // among them: it was late, or failed
-    std::uint64_t wrong = 0;    // among the hits: what it gave was not what it was asked for
-    std::uint64_t filled = 0;   // windows that it took
-    std::uint64_t dropped = 0;  // windows that would have been given to it, but for the bounds
-
-    Use& operator+=(const Use& other);
-    bool operator==(const Use&) const = default;
-  };
+  using Use = CacheUse;
 
   ReadCache(Loop& loop, agent::Grid& grid, Roster roster);
   ~ReadCache();
@@ -66,6 +55,7 @@ class ReadCache {
   // What read() gave of the window at `offset` was wrong: the entry is freed, its node rests.
   void distrust(const ExtentId& extent, std::uint64_t offset);
 
+  // By cache node, since this worker began.
   std::map<NodeId, Use> use() const;
   std::size_t filling() const;
 

@@ -227,6 +227,13 @@ TEST(ReadCache, EntriesThatAreShortOrDamagedAreMisses) {
     EXPECT_TRUE(world.notices.broken.take().empty());
     co_await world.read();
     EXPECT_EQ(world.use().hits, 2 * kWindows - 2) << "they were not filled again";
+    // Where only a part is read, the whole is not there to fill it again.
+    damaged.insert(second);
+    for (std::uint64_t at = 0; at < kBytes; at += 1u << 20)
+      EXPECT_TRUE(co_await world.get("key", at + 1000, 1000));
+    co_await world.settle();
+    EXPECT_FALSE(world.entries().contains(second));
+    EXPECT_EQ(world.entries().size(), kWindows - 1);
   });
 }
 
