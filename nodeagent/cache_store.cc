@@ -73,6 +73,11 @@ Task<Result<ShardPieces>> CacheStore::read(ShardId id, std::uint64_t offset, std
   return store_->read(id, offset, length);
 }
 
+std::optional<ShardRun> CacheStore::run_of(ShardId id, std::uint64_t offset, std::uint64_t length) {
+  uses_->touch(id);
+  return store_->run_of(id, offset, length);
+}
+
 Task<Status> CacheStore::free(ShardId id) {
   uses_->remove(id);
   return store_->free(id);

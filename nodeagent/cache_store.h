@@ -33,6 +33,7 @@ class CacheStore : public ShardStore {
   // kNoSpace also while the room that was made is still on its way back; a cache does without then.
   Task<Result<std::unique_ptr<PendingShard>>> begin(ShardId id, erasure::Layout layout) override;
   Task<Result<ShardPieces>> read(ShardId id, std::uint64_t offset, std::uint64_t length) override;
+  std::optional<ShardRun> run_of(ShardId id, std::uint64_t offset, std::uint64_t length) override;
   Result<ShardInfo> info(ShardId id) override { return store_->info(id); }
   Task<Status> free(ShardId id) override;
   Result<std::vector<ShardInfo>> list(std::optional<ShardId> after, std::size_t limit) override {

@@ -11,6 +11,23 @@ namespace {
 constexpr std::size_t kCreditSteps = 16;  // credit goes back in sixteenths of the window
 constexpr std::size_t kSpareBuffers = 8;
 constexpr std::size_t kLargeBlockBytes = 32u << 10;
+constexpr std::size_t kLeastSentFromFile = 32u << 10;  // shorter bytes are copied as quickly
+
+std::vector<PieceCheck> checks_of(const std::vector<BlockPiece>& pieces) {
+  std::vector<PieceCheck> checks;
+  checks.reserve(pieces.size());
+  for (const BlockPiece& piece : pieces) checks.push_back({piece.length, piece.crc32c});
+  return checks;
+}
+
+std::string read_result_head(std::uint64_t request_id, const std::vector<BlockPiece>& pieces,
+                             std::size_t bytes) {
+  FrameHeader header;
+  header.type = FrameType::kReadResult;
+  header.request_id = request_id;
+  header.bulk_bytes = static_cast<std::uint32_t>(bytes);
+  return encode_frame(header, encode(ReadResult{checks_of(pieces)}));
+}
 }  // namespace
 
 Session::Session(std::shared_ptr<Device> device, std::unique_ptr<Stream> stream)
@@ -225,26 +242,32 @@ Status Session::on_request(const Frame& frame) {
 Task<void> Session::serve_read(std::shared_ptr<Session> self, std::uint64_t request_id,
                                ReadRange range, Deadline deadline) {
   auto room = co_await self->reply_bytes_.acquire(range.length, deadline);
-  if (room && !self->link_.closed.is_set()) {
-    auto read = co_await self->device_->store->read(range.shard, range.offset, range.length);
-    if (read) {
-      ReadResult result;
-      result.pieces.reserve(read->pieces.size());
-      for (const BlockPiece& piece : read->pieces)
-        result.pieces.push_back({piece.length, piece.crc32c});
-      FrameHeader header;
-      header.type = FrameType::kReadResult;
-      header.request_id = request_id;
-      header.bulk_bytes = static_cast<std::uint32_t>(read->bytes.size());
-      self->link_.writer.send(encode_frame(header, encode(result)), std::move(read->bytes),
-                              std::move(*room));
-    } else {
-      self->reply_error(request_id, read.error());
-    }
-  } else if (!room) {
+  if (!room)
     self->reply_error(request_id, room.error());
-  }
+  else if (!self->link_.closed.is_set() && !self->send_from_file(request_id, range, *room))
+    co_await self->send_bytes(request_id, range, *room);
   --self->requests_;
+}
+
+bool Session::send_from_file(std::uint64_t request_id, const ReadRange& range,
+                             Semaphore::Hold& room) {
+  if (range.length < kLeastSentFromFile || !link_.writer.sends_files()) return false;
+  auto found = device_->store->run_of(range.shard, range.offset, range.length);
+  if (!found) return false;
+  std::string head = read_result_head(request_id, found->pieces, found->run.length);
+  link_.writer.send(std::move(head), std::move(found->run), std::move(room));
+  return true;
+}
+
+Task<void> Session::send_bytes(std::uint64_t request_id, const ReadRange& range,
+                               Semaphore::Hold& room) {
+  auto read = co_await device_->store->read(range.shard, range.offset, range.length);
+  if (read) {
+    std::string head = read_result_head(request_id, read->pieces, read->bytes.size());
+    link_.writer.send(std::move(head), std::move(read->bytes), std::move(room));
+  } else {
+    reply_error(request_id, read.error());
+  }
 }
 
 Task<void> Session::serve_free(std::shared_ptr<Session> self, std::uint64_t request_id,

@@ -65,6 +65,9 @@ class Session : public std::enable_shared_from_this<Session> {
   Task<Status> receive(IncomingShard& shard);
   static Task<void> serve_read(std::shared_ptr<Session> self, std::uint64_t request_id,
                                ReadRange range, Deadline deadline);
+  // Answers a READ with bytes that lie in memory; false when they have to be read.
+  bool send_from_file(std::uint64_t request_id, const ReadRange& range, Semaphore::Hold& room);
+  Task<void> send_bytes(std::uint64_t request_id, const ReadRange& range, Semaphore::Hold& room);
   static Task<void> serve_free(std::shared_ptr<Session> self, std::uint64_t request_id,
                                FreeShards message);
   static Task<void> serve_verify(std::shared_ptr<Session> self, std::uint64_t request_id,

@@ -130,6 +130,16 @@ void FrameWriter::send(std::string head, Buffer bulk, Semaphore::Hold hold) {
   push(std::move(entry));
 }
 
+void FrameWriter::send(std::string head, FileRun bulk, Semaphore::Hold hold) {
+  HYDRA_ASSERT(sends_files());
+  if (closed_) return;
+  Entry entry;
+  entry.head = std::move(head);
+  entry.run = std::make_unique<FileRun>(std::move(bulk));
+  entry.hold = std::move(hold);
+  push(std::move(entry));
+}
+
 Task<Status> FrameWriter::send_borrowed(std::string head, ByteView bulk, Deadline deadline) {
   if (closed_) co_return fail(Code::kUnavailable, "the link is down");
   const auto borrow = std::make_shared<Borrow>();
@@ -152,7 +162,7 @@ Task<Status> FrameWriter::send_borrowed(std::string head, ByteView bulk, Deadlin
   co_return *std::move(borrow->outcome);
 }
 
-// Moves frames from the queue to the batch and lists their bytes.
+// Moves frames from the queue to the batch and lists their bytes. A batch ends with a file's bytes.
 void FrameWriter::take_batch() {
   std::size_t bytes = 0;
   while (!queue_.empty() && bytes < kBatchBytes && batch_.size() < kBatchFrames) {
@@ -164,7 +174,15 @@ void FrameWriter::take_batch() {
     bytes += entry.head.size() + bulk.size();
     pieces_.push_back(as_bytes(entry.head));
     if (!bulk.empty()) pieces_.push_back(bulk);
+    if (entry.run != nullptr) break;
   }
+}
+
+Task<Status> FrameWriter::write_batch() {
+  HYDRA_CO_CHECK_OK(co_await stream_.write(pieces_, Deadline::never()));
+  if (const FileRun* const run = batch_.back().run.get())
+    co_return co_await file_sender_->send(*run, Deadline::never());
+  co_return Status();
 }
 
 void FrameWriter::settle(std::deque<Entry>& entries, const Status& outcome) {
@@ -185,7 +203,7 @@ Task<void> FrameWriter::run() {
     }
     take_batch();
     busy_since_ = loop_.now();
-    const Status written = co_await stream_.write(pieces_, Deadline::never());
+    const Status written = co_await write_batch();
     busy_since_ = 0;
     pieces_.clear();
     settle(batch_, written);

@@ -16,6 +16,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "base/runtime/file_sending.h"
 #include "base/runtime/io.h"
 #include "base/runtime/sync.h"
 #include "nodeagent/protocol/frame_format.h"
@@ -72,11 +73,18 @@ Task<Result<Frame>> expect_frame(FrameReader& reader, FrameType type, Deadline d
 // goes out in one write.
 class FrameWriter {
  public:
-  FrameWriter(Loop& loop, Stream& stream) : loop_(loop), stream_(stream), idle_(loop) {}
+  FrameWriter(Loop& loop, Stream& stream)
+      : loop_(loop),
+        stream_(stream),
+        file_sender_(dynamic_cast<FileSender*>(&stream)),
+        idle_(loop) {}
 
   // Queues a frame (made by encode_frame) with its bulk. `hold` is kept until it was written.
   // Dropped when the writer is closed.
   void send(std::string head, Buffer bulk = {}, Semaphore::Hold hold = {});
+  // The same with bulk that is sent from its file, if the stream can do that.
+  bool sends_files() const { return file_sender_ != nullptr; }
+  void send(std::string head, FileRun bulk, Semaphore::Hold hold);
   // Sends a frame whose bulk stays the caller's; returns when it may be reused. If the deadline
   // passes while the frame waits, it is taken back (kTimeout); if it passes in the middle of the
   // write, the stream is closed.
@@ -102,15 +110,18 @@ class FrameWriter {
     Buffer bulk;
     ByteView borrowed;
     std::shared_ptr<Borrow> borrow;  // shared: either frame may be torn down first
+    std::unique_ptr<FileRun> run;
     Semaphore::Hold hold;
   };
   void push(Entry entry);
   void take_batch();
+  Task<Status> write_batch();
   void settle(std::deque<Entry>& entries, const Status& outcome);
 
   Loop& loop_;
   Stream& stream_;
-  Event idle_;  // set when there is something to do
+  FileSender* const file_sender_;  // the stream, or null
+  Event idle_;                     // set when there is something to do
   bool closed_ = false;
   Nanos busy_since_ = 0;
   std::deque<Entry> queue_;

@@ -37,7 +37,8 @@ struct Log {
   bool keep = false;                     // compaction failed on it: leave it alone
   std::map<std::uint64_t, RecordHeaderBytes> unwritten;  // reserved headers by offset
   int header_writers = 0;                                // write_headers calls under way
-  std::set<std::uint64_t> open;  // reserved, neither committed nor abandoned
+  std::set<std::uint64_t> open;          // reserved, neither committed nor abandoned
+  std::multiset<std::uint64_t> sending;  // records whose bytes are being sent from the file
 
   std::uint64_t room() const {
     return sealed || log_bytes < tail + kRecordHeaderBytes ? 0

@@ -121,6 +121,34 @@ Task<Status> verify_entry(const CorePtr& core, const ShardId& id, const IndexEnt
 
 }  // namespace
 
+// The record's place is not punched out before the run has let go of it. A log that is dropped
+// stays open for as long.
+std::optional<ShardRun> run_of_shard(const StoreCore& core, ShardId id, std::uint64_t offset,
+                                     std::uint64_t length) {
+  if (core.closed) return std::nullopt;
+  const auto found = core.index.find(id);
+  if (!found || !*found) return std::nullopt;
+  const IndexEntry& entry = **found;
+  if (offset >= entry.layout.shard_bytes() || length == 0) return std::nullopt;
+  const LogPtr log = core.logs.find(entry.generation);
+  const auto* const file = log ? dynamic_cast<const SendableFile*>(log->file.get()) : nullptr;
+  const Range range = range_of(entry.layout, offset, length);
+  if (file == nullptr || range.begin != range.blocks_begin || range.end != range.blocks_end)
+    return std::nullopt;
+  const std::uint64_t at = entry.offset + kRecordHeaderBytes + range.blocks_begin;
+  if (!file->in_memory(at, range.end - range.begin)) return std::nullopt;
+
+  ShardRun out;
+  for (std::uint32_t block = range.first_block; block < range.last_block; ++block)
+    out.pieces.push_back(
+        {static_cast<std::uint32_t>(entry.layout.block_shard_offset(block) - range.begin),
+         entry.layout.block_size(block), entry.block_crcs[block]});
+  const auto mark = log->sending.insert(entry.offset);
+  const auto let_go = [log, mark](const Log*) { log->sending.erase(mark); };
+  out.run = {std::shared_ptr<const Log>(log.get(), let_go), file, at, range.end - range.begin};
+  return out;
+}
+
 Task<Result<ShardPieces>> read_shard(CorePtr core, ShardId id, std::uint64_t offset,
                                      std::uint64_t length) {
   const Operation operation(core);

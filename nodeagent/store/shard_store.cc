@@ -22,6 +22,9 @@ class LogShardStore : public ShardStore {
   Task<Result<ShardPieces>> read(ShardId id, std::uint64_t offset, std::uint64_t length) override {
     return read_shard(core_, id, offset, length);
   }
+  std::optional<ShardRun> run_of(ShardId id, std::uint64_t offset, std::uint64_t length) override {
+    return run_of_shard(*core_, id, offset, length);
+  }
   Result<ShardInfo> info(ShardId id) override;
   Task<Status> free(ShardId id) override { return free_shard(core_, id); }
   Result<std::vector<ShardInfo>> list(std::optional<ShardId> after, std::size_t limit) override;

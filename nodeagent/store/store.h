@@ -15,6 +15,7 @@
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "base/result.h"
+#include "base/runtime/file_sending.h"
 #include "base/runtime/io.h"
 #include "erasure/layout.h"
 
@@ -56,6 +57,12 @@ struct ShardPieces {
   std::vector<BlockPiece> pieces;  // in order, covering `bytes`
 };
 
+// Whole blocks as they lie in a file, unverified: the receiver has their stored checksums.
+struct ShardRun {
+  FileRun run;
+  std::vector<BlockPiece> pieces;
+};
+
 struct ShardInfo {
   ShardId id;
   erasure::Layout layout;
@@ -95,6 +102,12 @@ class ShardStore {
   // kCorrupt, kIo.
   virtual Task<Result<ShardPieces>> read(ShardId id, std::uint64_t offset,
                                          std::uint64_t length) = 0;
+  // The same bytes to be sent from where they lie. Nothing when that cannot be done at once: they
+  // are not whole blocks, not all in memory, or the shard is not there. Then read() tells.
+  virtual std::optional<ShardRun> run_of(ShardId, std::uint64_t /*offset*/,
+                                         std::uint64_t /*length*/) {
+    return std::nullopt;
+  }
   virtual Result<ShardInfo> info(ShardId id) = 0;
   // Forgets a shard and gives its space back. OK when it does not exist.
   virtual Task<Status> free(ShardId id) = 0;

@@ -87,6 +87,8 @@ Task<Status> free_shard(CorePtr core, ShardId id);
 // shard_read.cc
 Task<Result<ShardPieces>> read_shard(CorePtr core, ShardId id, std::uint64_t offset,
                                      std::uint64_t length);
+std::optional<ShardRun> run_of_shard(const StoreCore& core, ShardId id, std::uint64_t offset,
+                                     std::uint64_t length);
 Task<Status> verify_shard(CorePtr core, ShardId id);
 
 // replay.cc: finds the logs, brings the index up to date with them and chooses the active log.

@@ -1,5 +1,6 @@
 // Room: running out of it, and getting it back by unlinking, punching and compaction.
 #include "base/kv/memory_store.h"
+#include "base/runtime/sim/sim_sending.h"
 #include "base/runtime/sync.h"
 #include "nodeagent/store/sim_store_fixture.h"
 
@@ -174,6 +175,46 @@ TEST_F(StoreSpaceTest, ADeadRecordIsNeverHalfThere) {
     });
     store.reset();
   }
+}
+
+TEST_F(StoreSpaceTest, WhatIsBeingSentIsNotPunchedOutBeforeItsEnd) {
+  options_.log_bytes = 8u << 20;
+  open();
+  const erasure::Layout layout = layout_of(1'500'000);
+  run([&](Loop&) -> Task<void> {
+    ASSERT_OK_CO(co_await put_shard(*store_, shard_id(1), layout, 1));
+  });
+  EXPECT_FALSE(store_->run_of(shard_id(2), 0, layout.shard_bytes()));
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_FALSE(store_->run_of(shard_id(1), 1, layout.shard_bytes()));
+    EXPECT_FALSE(store_->run_of(shard_id(1), 0, layout.shard_bytes() - 1));
+  }
+  std::optional<ShardRun> sending;
+  for (int i = 0; i < 100 && !sending; ++i)  // at times it is not in memory
+    sending = store_->run_of(shard_id(1), 0, UINT64_MAX);
+  ASSERT_TRUE(sending);
+  const auto bytes = [&] {
+    const auto& file = *static_cast<const sim::SimSendableFile*>(sending->run.file);
+    return file.cached_bytes(sending->run.offset, sending->run.length);
+  };
+  const std::string content = shard_content(1, layout.shard_bytes());
+  EXPECT_EQ(bytes(), content);
+  ASSERT_EQ(sending->pieces.size(), layout.stripes());
+  for (std::uint32_t i = 0; i < layout.stripes(); ++i) {
+    EXPECT_EQ(sending->pieces[i].length, layout.block_size(i));
+    EXPECT_EQ(sending->pieces[i].crc32c, crc32c(block_of(content, layout, i)));
+  }
+
+  const std::uint64_t before = process_.disk().used_bytes();
+  free(1, 1);
+  settle();
+  EXPECT_EQ(bytes(), content);
+  sending.reset();
+  run([&](Loop&) -> Task<void> {  // some change, for the next checkpoint
+    ASSERT_OK_CO(co_await put_shard(*store_, shard_id(3), layout_of(100), 3));
+  });
+  settle();
+  EXPECT_LE(process_.disk().used_bytes(), before - 1'400'000);
 }
 
 TEST_F(StoreSpaceTest, MostlyDeadLogsAreCompacted) {

@@ -1,5 +1,6 @@
 // Checkpoints of the index, and what they make possible: unlinking dead logs, punching out dead
 // records.
+#include <algorithm>
 #include <set>
 
 #include "nodeagent/store/compaction.h"
@@ -47,9 +48,21 @@ Task<Status> drop_logs(CorePtr core, std::vector<LogPtr> dropped) {
   co_return co_await core->loop.disk().sync_directory(core->logs.directory());
 }
 
+// Takes out those that are still being sent; the next checkpoint looks at them again.
+std::vector<DeadRecord> take_sending(const StoreCore& core, std::vector<DeadRecord>& dead) {
+  const auto sending = std::partition(dead.begin(), dead.end(), [&](const DeadRecord& record) {
+    const LogPtr log = core.logs.find(record.generation);
+    return !log || !log->sending.contains(record.offset);
+  });
+  std::vector<DeadRecord> out(sending, dead.end());
+  dead.erase(sending, dead.end());
+  return out;
+}
+
 // The trailers go first, durably: a record of which only the payload is gone would be a broken
 // shard to a rebuild.
 Task<Status> punch_dead(CorePtr core, std::vector<DeadRecord> dead) {
+  core->commits.put_back_dead(take_sending(*core, dead));
   std::set<LogPtr> touched;
   std::uint64_t first, last;
   for (const DeadRecord& record : dead) {

@@ -4,11 +4,21 @@
 
 #include <memory>
 
+#include "base/runtime/file_sending.h"
 #include "base/runtime/io.h"
 
 namespace hydra::runtime {
 
 class PistacheLoop;
+
+// What every SendableFile of this runtime is.
+class DescriptorFile : public SendableFile {
+ public:
+  virtual int descriptor() const = 0;
+
+ protected:
+  ~DescriptorFile() = default;
+};
 
 std::unique_ptr<Disk> make_disk(PistacheLoop& loop);
 

@@ -1,6 +1,7 @@
 #include "base/runtime/pistache/socket.h"
 
 #include <limits.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -8,6 +9,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/runtime/pistache/disk.h"
 #include "base/runtime/pistache/system_error.h"
 
 namespace hydra::runtime {
@@ -40,6 +42,8 @@ struct WriteCursor {
   }
 };
 
+ssize_t or_errno(ssize_t result) { return result >= 0 ? result : -errno; }
+
 // One sendmsg of as many pieces as it takes. Bytes sent, or -errno.
 ssize_t send_some(int fd, const WriteCursor& cursor) {
   iovec vectors[IOV_MAX];
@@ -54,13 +58,11 @@ ssize_t send_some(int fd, const WriteCursor& cursor) {
   msghdr message{};
   message.msg_iov = vectors;
   message.msg_iovlen = count;
-  const ssize_t sent = ::sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-  return sent >= 0 ? sent : -errno;
+  return or_errno(::sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT));
 }
 
 ssize_t receive_some(int fd, MutableBytes into) {
-  const ssize_t received = ::recv(fd, into.data(), into.size(), MSG_DONTWAIT);
-  return received >= 0 ? received : -errno;
+  return or_errno(::recv(fd, into.data(), into.size(), MSG_DONTWAIT));
 }
 
 bool would_block(ssize_t result) { return result == -EAGAIN || result == -EWOULDBLOCK; }
@@ -170,6 +172,28 @@ Task<Status> Socket::write(std::shared_ptr<Socket> self, std::span<const ByteVie
     }
     if (sent == -EINTR) continue;
     if (!would_block(sent)) co_return socket_failure(sent, "send");
+    HYDRA_CO_TRY(const bool more, co_await writable(self, deadline));
+    if (!more) co_return fail(Code::kTimeout, "the peer took too long to read");
+  }
+  co_return Status();
+}
+
+// The descriptor of every socket is non-blocking, which is all that sendfile(2) heeds.
+Task<Status> Socket::send(std::shared_ptr<Socket> self, const FileRun& run, Deadline deadline) {
+  const int file = static_cast<const DescriptorFile*>(run.file)->descriptor();
+  auto at = static_cast<off_t>(run.offset);
+  const auto end = static_cast<off_t>(run.offset + run.length);
+  while (at < end) {
+    if (self->closed()) co_return closed_here();
+    const ssize_t sent =
+        or_errno(::sendfile(self->fd(), file, &at, static_cast<std::size_t>(end - at)));
+    if (sent > 0) {
+      if (self->used_up_turn(static_cast<std::size_t>(sent))) co_await self->loop().next_turn();
+      continue;
+    }
+    if (sent == 0) co_return fail(Code::kIo, "the file ended before what was to be sent");
+    if (sent == -EINTR) continue;
+    if (!would_block(sent)) co_return socket_failure(sent, "sendfile");
     HYDRA_CO_TRY(const bool more, co_await writable(self, deadline));
     if (!more) co_return fail(Code::kTimeout, "the peer took too long to read");
   }

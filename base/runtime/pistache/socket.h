@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "base/runtime/file_sending.h"
 #include "base/runtime/io.h"
 #include "base/runtime/pistache/pistache_loop.h"
 #include "base/runtime/pistache/unique_fd.h"
@@ -37,6 +38,7 @@ class Socket final : public FdWatcher {
                                         Deadline deadline);
   static Task<Status> write(std::shared_ptr<Socket> self, std::span<const ByteView> pieces,
                             Deadline deadline);
+  static Task<Status> send(std::shared_ptr<Socket> self, const FileRun& run, Deadline deadline);
   // Waits until a non-blocking connect has ended; its outcome.
   static Task<Status> finish_connect(std::shared_ptr<Socket> self, Deadline deadline);
 
@@ -67,7 +69,7 @@ class Socket final : public FdWatcher {
   detail::WaitList writers_;
 };
 
-class SocketStream final : public Stream {
+class SocketStream final : public Stream, public FileSender {
  public:
   explicit SocketStream(std::shared_ptr<Socket> socket) : socket_(std::move(socket)) {}
   ~SocketStream() override { socket_->close(); }
@@ -77,6 +79,9 @@ class SocketStream final : public Stream {
   }
   Task<Status> write(std::span<const ByteView> pieces, Deadline deadline) override {
     return Socket::write(socket_, pieces, deadline);
+  }
+  Task<Status> send(const FileRun& run, Deadline deadline) override {
+    return Socket::send(socket_, run, deadline);
   }
   void close() override { socket_->close(); }
   void move_to(Loop& target, std::unique_ptr<Stream> self,

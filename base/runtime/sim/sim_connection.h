@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "base/runtime/file_sending.h"
 #include "base/runtime/sim/sim_net.h"
 #include "base/runtime/sync.h"
 
@@ -53,7 +54,7 @@ struct Connection {
 };
 
 // One side's hold on a connection.
-class SimStream final : public Stream {
+class SimStream final : public Stream, public FileSender {
  public:
   SimStream(Network& network, std::shared_ptr<Connection> connection, int side)
       : network_(network), connection_(std::move(connection)), side_(side) {}
@@ -61,6 +62,7 @@ class SimStream final : public Stream {
 
   Task<Result<std::size_t>> read(MutableBytes into, Deadline deadline) override;
   Task<Status> write(std::span<const ByteView> pieces, Deadline deadline) override;
+  Task<Status> send(const FileRun& run, Deadline deadline) override;
   void close() override { network_.close(connection_, side_); }
   void move_to(Loop& target, std::unique_ptr<Stream> self,
                std::function<void(std::unique_ptr<Stream>)> then) override;

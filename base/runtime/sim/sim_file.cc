@@ -3,6 +3,7 @@
 
 #include "base/runtime/sim/sim_disk.h"
 #include "base/runtime/sim/sim_inode.h"
+#include "base/runtime/sim/sim_sending.h"
 #include "base/runtime/sim/simulation.h"
 #include "base/runtime/sync.h"
 
@@ -30,7 +31,7 @@ class InFlightWrite {
   bool done_ = false;
 };
 
-class SimFile final : public File {
+class SimFile final : public File, public SimSendableFile {
  public:
   SimFile(SimLoop& loop, SimDisk& disk, SimDisk::InodePtr inode, std::string path, bool writable,
           std::uint64_t lock)
@@ -48,6 +49,14 @@ class SimFile final : public File {
     co_await sleep_for(loop_, disk_.latency(disk_.faults_.read_latency));
     HYDRA_CO_CHECK_OK(disk_.check_read(path_));
     co_return disk_.read(*inode_, offset, into);
+  }
+
+  // At times the bytes are not in memory, and have to be read.
+  bool in_memory(std::uint64_t, std::uint64_t) const override { return disk_.prng_.chance(0.5); }
+  std::string cached_bytes(std::uint64_t offset, std::uint64_t length) const override {
+    std::string bytes(length, '\0');
+    bytes.resize(disk_.read(*inode_, offset, std::as_writable_bytes(std::span(bytes))));
+    return bytes;
   }
 
   Task<Status> write(std::span<const ByteView> pieces, std::uint64_t offset) override {

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/runtime/sim/sim_connection.h"
+#include "base/runtime/sim/sim_sending.h"
 #include "base/runtime/sim/simulation.h"
 
 namespace hydra::sim {
@@ -92,6 +93,14 @@ Task<Status> SimStream::write(std::span<const ByteView> pieces, Deadline deadlin
   if (network_.prng().chance(0.5)) co_await yield(*end().loop);
   for (const ByteView& piece : pieces) HYDRA_CO_CHECK_OK(co_await write_piece(piece, deadline));
   co_return Status();
+}
+
+Task<Status> SimStream::send(const FileRun& run, Deadline deadline) {
+  const auto& file = *static_cast<const SimSendableFile*>(run.file);
+  const std::string bytes = file.cached_bytes(run.offset, run.length);
+  if (bytes.size() < run.length) co_return fail(Code::kIo, "the file ended before");
+  const ByteView piece = as_bytes(bytes);
+  co_return co_await write({&piece, 1}, deadline);
 }
 
 Task<Status> SimStream::write_piece(ByteView piece, Deadline deadline) {
