@@ -61,6 +61,11 @@ Result<std::unique_ptr<ShardStore>> CacheStore::over(std::unique_ptr<ShardStore>
 
 std::uint64_t CacheStore::evicted() const { return uses_->evicted; }
 
+std::optional<std::uint64_t> CacheStore::entries_of(const ShardStore& store) {
+  const auto* cache = dynamic_cast<const CacheStore*>(&store);
+  return cache == nullptr ? std::nullopt : std::optional(cache->uses_->where.size());
+}
+
 Task<Result<std::unique_ptr<PendingShard>>> CacheStore::begin(ShardId id, erasure::Layout layout) {
   HYDRA_CO_CHECK_OK(co_await make_room(layout.shard_bytes()));
   HYDRA_CO_TRY(auto shard, co_await store_->begin(id, layout));

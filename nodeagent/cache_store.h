@@ -26,6 +26,8 @@ class CacheStore : public ShardStore {
 
   // How many shards were freed to make room since over().
   std::uint64_t evicted() const;
+  // How many `store` holds, if it is one that forgets: nobody else can keep count of them then.
+  static std::optional<std::uint64_t> entries_of(const ShardStore& store);
 
   NodeIdentity identity() const override { return store_->identity(); }
   std::optional<ClusterId> cluster() const override { return store_->cluster(); }

@@ -1,5 +1,7 @@
 #include "nodeagent/device.h"
 
+#include "nodeagent/cache_store.h"
+
 namespace hydra::agent {
 
 namespace {
@@ -12,7 +14,7 @@ NodeLoad Device::load() const {
   load.capacity_bytes = space.capacity_bytes;
   load.used_bytes = space.used_bytes;
   load.free_bytes = space.free_bytes;
-  load.shards = shards_;
+  load.shards = CacheStore::entries_of(*store).value_or(shards_);
   load.syncs = store->syncs();
   load.bytes_written = store->bytes_written();
   load.errors = errors_;
