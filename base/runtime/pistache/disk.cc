@@ -232,6 +232,23 @@ Status sync_directory_now(const std::string& path) {
   return {};
 }
 
+// From the top, so that after a loss of power no directory is there without those above it.
+Status make_directories_now(const std::string& path) {
+  for (std::size_t end = 0; end != std::string::npos;) {
+    end = path.find('/', end + 1);
+    const std::string directory = path.substr(0, end);
+    if (::mkdir(directory.c_str(), 0777) == 0) {
+      const std::size_t slash = directory.find_last_of('/');
+      HYDRA_CHECK_OK(sync_directory_now(slash == 0 ? "/" : directory.substr(0, slash)));
+    } else if (errno != EEXIST) {
+      return fail_errno(errno, "make " + directory);
+    }
+  }
+  std::error_code error;
+  if (!std::filesystem::is_directory(path, error)) return fail_errno(ENOTDIR, "make " + path);
+  return {};
+}
+
 Result<std::vector<std::string>> list_now(const std::string& path) {
   std::vector<std::string> names;
   std::error_code error;
@@ -277,12 +294,7 @@ class PistacheDisk final : public Disk {
   }
 
   Task<Status> make_directories(std::string path) override {
-    co_return co_await OnPool<Status>{loop_, [&]() -> Status {
-                                        std::error_code error;
-                                        std::filesystem::create_directories(path, error);
-                                        if (error) return fail_errno(error.value(), "make " + path);
-                                        return {};
-                                      }};
+    co_return co_await OnPool<Status>{loop_, [&] { return make_directories_now(path); }};
   }
 
   Task<Status> sync_directory(std::string path) override {

@@ -119,15 +119,18 @@ Status SimDisk::rename(const std::string& from, const std::string& to) {
 
 Status SimDisk::make_directories(const std::string& path) {
   InodePtr inode = root_;
+  std::string at;
   for (const std::string& name : split(path)) {
     const auto entry = inode->entries.find(name);
     InodePtr next = entry == inode->entries.end() ? nullptr : entry->second;
     if (next == nullptr) {
       next = make_inode(true);
       record({nullptr, "", inode, name, next});
+      HYDRA_CHECK_OK(sync_directory(at.empty() ? "/" : at));
     }
     if (!next->directory) return fail(Code::kIo, "not a directory: " + name);
     inode = next;
+    at += "/" + name;
   }
   return {};
 }

@@ -254,6 +254,17 @@ TEST_F(SimDiskTest, DirectoriesListTheirEntriesSorted) {
   });
 }
 
+TEST_F(SimDiskTest, DirectoriesSurvivePowerLossWithAllAboveThem) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    start(seed);
+    run_in(process(), [](Loop& loop) -> Task<void> {
+      EXPECT_TRUE(co_await loop.disk().make_directories("/a/b/c"));
+    });
+    process().power_loss();
+    EXPECT_TRUE(disk().exists("/a/b/c")) << "seed " << seed;
+  }
+}
+
 TEST_F(SimDiskTest, UnlinkedFileStaysUsableAndKeepsItsSpaceUntilClosed) {
   start(1);
   disk().put("/f", text_of(8192, 'x'));
