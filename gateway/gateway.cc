@@ -85,7 +85,9 @@ Task<Result<std::unique_ptr<Gateway>>> Gateway::start(std::span<Loop* const> loo
   self.options_.membership.on_removed = [&self](NodeId node) {
     for (auto& worker : self.workers_)
       worker->loop.post([&grid = worker->grid, node] { grid.expel(node); });
+    self.journal_->want_snapshot();  // whose root does not name the node
   };
+  self.options_.membership.needed = [&self](NodeId node) { return self.journal_->needs(node); };
   self.membership_ = std::make_unique<object::Membership>(
       first, *self.catalog_, self.board_, self.workers_.front()->grid,
       std::vector<erasure::Profile>{profile, {1, profile.m}}, self.options_.membership);

@@ -83,6 +83,7 @@ class Recovery {
   journal::Survey survey_;
   std::vector<NodeId> surveyed_;
   std::vector<FoundRoot> roots_;  // the newest first
+  std::optional<Error> too_few_;  // nodes, unless enough of them have been removed since that root
 };
 
 // The grid is that of the first node that proves itself. Devices that belong to none have nothing
@@ -163,7 +164,8 @@ Task<void> Recovery::look_for_roots() {
   }
 }
 
-// Until all nodes are there that the newest root names; when the time is over, all but m will do.
+// Until all nodes are there that the newest root names; when the time is over, all will do but m of
+// those that still belong to the grid.
 Task<Status> Recovery::await_nodes() {
   const Nanos end = loop_.now() + options_.wait;
   say("Waiting for the nodes of the grid.");
@@ -185,13 +187,14 @@ Task<Status> Recovery::await_nodes() {
     if (roots_.empty())
       co_return fail(Code::kNotFound,
                      fmt::format("{} nodes have come, and none holds a root of the journal", came));
+    // Some of them may have been removed from the grid since: the rows will tell.
     const std::size_t copies = roots_.front().root.copies;
     if (missing.size() >= copies)
-      co_return fail(
-          Code::kUnavailable,
-          fmt::format("only {} of {} nodes have come, and no more than {} may be "
-                      "missing: start {}, or give more time with --wait",
-                      came, roots_.front().root.nodes.size(), copies - 1, join(missing)));
+      too_few_ =
+          Error{Code::kUnavailable,
+                fmt::format("only {} of {} nodes have come, and no more than {} may be "
+                            "missing: start {}, or give more time with --wait",
+                            came, roots_.front().root.nodes.size(), copies - 1, join(missing))};
     say(fmt::format("Going on without {}.", join(missing)));
     co_return Status();
   }
@@ -390,6 +393,7 @@ Task<Result<RecoverReport>> Recovery::run(Recovery& self) {
   HYDRA_CO_TRY(auto store, disk.open_kv(self.scratch(), options));
   auto report = co_await self.build(*store);
   store.reset();
+  if (!report && self.too_few_) co_return fail(std::move(*self.too_few_));
   if (!report) co_return report;
   HYDRA_CO_CHECK_OK(co_await self.put_in_place());
   co_return report;

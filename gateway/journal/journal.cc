@@ -1,6 +1,7 @@
 #include "gateway/journal/journal.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "base/log.h"
 
@@ -9,6 +10,7 @@ namespace hydra::journal {
 namespace {
 constexpr Nanos kRetry = 250 * kMillisecond;
 constexpr Nanos kAvoid = 5 * kSecond;
+constexpr Nanos kLeaving = 60 * kSecond;     // since somebody last asked
 constexpr std::uint64_t kTurnRecords = 256;  // so many go to the same nodes, whose syncs they share
 }  // namespace
 
@@ -41,6 +43,15 @@ void Journal::start() {
     });
   });
   loop_.spawn(run(this));
+}
+
+bool Journal::needs(NodeId node) {
+  if (!outbox_->state().begun) return false;
+  leaving_until_[node] = loop_.now() + kLeaving;
+  // A snapshot under way may end with the older root, and those that held it.
+  if (!holders_.contains(node) && !offered_.contains(node) && !snapshotting_) return false;
+  if (!snapshotting_) wanted_ = true;
+  return true;
 }
 
 Task<void> Journal::run(Journal* self) {
@@ -90,6 +101,13 @@ std::vector<Site> Journal::sites_for(std::uint64_t turn) {
   for (const Site& site : sites)
     trusted_from_.try_emplace(site.node, first_sites_ ? 0 : state.sequence);
   if (!sites.empty()) first_sites_ = false;
+  const auto leaves = [&](const Site& site) {
+    const auto leaving = leaving_until_.find(site.node);
+    return leaving != leaving_until_.end() && leaving->second > loop_.now();
+  };
+  if (static_cast<std::size_t>(std::ranges::count_if(sites, std::not_fn(leaves))) >=
+      options_.copies)
+    std::erase_if(sites, leaves);
   sites = in_order(std::move(sites), turn);
   std::stable_partition(sites.begin(), sites.end(), [&](const Site& site) {
     const auto avoided = avoid_until_.find(site.node);
@@ -107,8 +125,13 @@ Task<Copies> Journal::write(ExtentId id, std::uint64_t turn,
     none.status = fail(Code::kUnavailable, "too few nodes can take the journal");
     co_return none;
   }
+  std::vector<NodeId> offered;
+  for (const Site& site : sites) offered.push_back(site.node);
+  for (const NodeId node : offered) ++offered_[node];
   Copies copies = co_await write_copies(loop_, grid_, std::move(sites), options_.copies, id,
                                         std::move(bytes), options_.times);
+  for (const NodeId node : offered)
+    if (--offered_[node] == 0) offered_.erase(node);
   for (const NodeId node : copies.failed) avoid_until_[node] = loop_.now() + kAvoid;
   for (const NodeId node : copies.holders) {
     holders_.insert(node);

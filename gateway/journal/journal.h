@@ -58,6 +58,9 @@ class Journal {
   void start();
   // Makes a snapshot at the next opportunity.
   void want_snapshot() { wanted_ = true; }
+  // Whether a copy that counts may lie on this node. Then a snapshot is wanted, after which none
+  // does; for a while the node gets no more if there are enough others.
+  bool needs(NodeId node);
 
   struct Counters {
     std::uint64_t records = 0;  // carried
@@ -105,6 +108,7 @@ class Journal {
   Nanos started_ = 0;
   Nanos unable_since_ = -1;  // nobody takes records; -1: they do
   std::map<NodeId, Nanos> avoid_until_;
+  std::map<NodeId, Nanos> leaving_until_;
   // A node counts as a good place once its own joining lies on other nodes, so that who rebuilds
   // the catalog knows of every node that may hold records.
   std::map<NodeId, std::uint64_t> trusted_from_;
@@ -115,7 +119,8 @@ class Journal {
   Nanos snapshot_retry_ = 0;
   Nanos pause_ = 0;
   Nanos last_snapshot_ = 0;
-  std::set<NodeId> holders_;  // of the root, and of records since
+  std::set<NodeId> holders_;       // of the root, and of records since
+  std::map<NodeId, int> offered_;  // by writes under way, which may make them holders
   std::map<NodeId, Nanos> away_since_;
 
   bool trimming_ = false;

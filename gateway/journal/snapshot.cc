@@ -26,6 +26,7 @@ Task<void> Journal::make_snapshot(Journal* self) {
     self->turn_.set();  // old records can go
     co_return;
   }
+  self->wanted_ = true;  // what asked for it still does
   self->pause_ = std::clamp(2 * self->pause_, kFirstPause, kLongestPause);
   self->snapshot_retry_ = self->loop_.now() + self->pause_;
   log::warning("no snapshot of the catalog could be made: {}", status.error().to_string());

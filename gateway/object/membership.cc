@@ -15,6 +15,8 @@ namespace {
 // Nodes that start together make one new epoch.
 constexpr Nanos kSettle = 150 * kMillisecond;
 constexpr Nanos kRetry = kSecond;
+constexpr Nanos kNeededLook = 200 * kMillisecond;
+constexpr Nanos kNeededPatience = 15 * kSecond;
 // A capacity that moved by less than this does not make a new ring, nor, by less than the other, a
 // commit.
 constexpr double kCapacityStep = 0.05;
@@ -114,25 +116,63 @@ Task<Result<Holdings>> Membership::holdings(NodeId node) {
   co_return co_await holdings_of(loop_, catalog_, node, std::move(others));
 }
 
+Task<Status> Membership::check_removable(const catalog::NodeRow& row, bool lost) {
+  if (lost && state_of(row.id) != agent::NodeState::kDown)
+    co_return fail(Code::kConflict,
+                   fmt::format("node {} ({}) is not down: drain it instead", row.id, row.name));
+  HYDRA_CO_TRY(const Holdings holdings, co_await this->holdings(row.id));
+  if (!lost && holdings.extents > 0)
+    co_return fail(Code::kConflict,
+                   fmt::format("node {} ({}) still holds shards of {} extents: drain it first, "
+                               "or say --lost if it will never come back",
+                               row.id, row.name, holdings.extents));
+  if (holdings.dependent > 0)
+    co_return fail(Code::kConflict,
+                   fmt::format("{} extents cannot be read without node {} ({}) now: other nodes "
+                               "must come back or be rebuilt first",
+                               holdings.dependent, row.id, row.name));
+  co_return Status();
+}
+
+// Nothing new is to come to it meanwhile.
+Task<Status> Membership::release(const catalog::NodeRow& row, bool lost) {
+  const bool drained_here = !lost && !row.draining;
+  if (drained_here) {
+    const auto drained = co_await change(row.id, {.draining = true});
+    if (!drained) co_return fail(drained.error());
+  }
+  Status free = co_await until_not_needed(row);
+  if (free) free = co_await check_removable(row, lost);
+  if (!free && drained_here) (void)co_await change(row.id, {.draining = false});
+  co_return free;
+}
+
+Task<Status> Membership::until_not_needed(const catalog::NodeRow& row) {
+  const Deadline end = loop_.after(kNeededPatience);
+  const auto placed = [&] {
+    const auto view = board_.current();
+    const auto* node = view == nullptr ? nullptr : view->map.find(row.id);
+    return node != nullptr && node->share() > 0 && state_of(row.id) != agent::NodeState::kDown;
+  };
+  while (placed() || options_.needed(row.id)) {
+    if (loop_.now() >= end.at)
+      co_return fail(
+          Code::kConflict,
+          fmt::format("the journal of the catalog still rests on node {} ({}): enough other "
+                      "nodes must be there to take it; try again in a moment",
+                      row.id, row.name));
+    co_await sleep_for(loop_, kNeededLook);
+  }
+  co_return Status();
+}
+
 Task<Result<catalog::NodeRow>> Membership::remove(NodeId node, bool lost) {
   HYDRA_CO_TRY(const auto rows, catalog_.nodes());
   const auto row = std::ranges::find(rows, node, &catalog::NodeRow::id);
   if (row == rows.end()) co_return fail(Code::kNotFound, fmt::format("there is no node {}", node));
   if (row->stores()) {
-    if (lost && state_of(node) != agent::NodeState::kDown)
-      co_return fail(Code::kConflict,
-                     fmt::format("node {} ({}) is not down: drain it instead", node, row->name));
-    HYDRA_CO_TRY(const Holdings holdings, co_await this->holdings(node));
-    if (!lost && holdings.extents > 0)
-      co_return fail(Code::kConflict,
-                     fmt::format("node {} ({}) still holds shards of {} extents: drain it first, "
-                                 "or say --lost if it will never come back",
-                                 node, row->name, holdings.extents));
-    if (holdings.dependent > 0)
-      co_return fail(Code::kConflict,
-                     fmt::format("{} extents cannot be read without node {} ({}) now: other nodes "
-                                 "must come back or be rebuilt first",
-                                 holdings.dependent, node, row->name));
+    HYDRA_CO_CHECK_OK(co_await check_removable(*row, lost));
+    if (options_.needed && options_.needed(node)) HYDRA_CO_CHECK_OK(co_await release(*row, lost));
   }
   log::warning("node {} ({}) is removed from the grid{}", node, row->name,
                lost ? ", with all that it holds" : "");

@@ -25,6 +25,9 @@ constexpr Nanos kWatchInterval = 5 * kSecond;
 struct MembershipOptions {
   // A node that was down for so long is removed from the grid, if that loses nothing; 0: never.
   Nanos evict_after = 0;
+  // Whether something beside extents still rests on a node that takes no more, and would be lost
+  // with it (the journal). Asking is the wish that it ends soon; remove() waits for that.
+  std::function<bool(NodeId)> needed;
   // Called when a node has been removed: its links are to be cut.
   std::function<void(NodeId)> on_removed;
 };
@@ -57,6 +60,9 @@ class Membership {
   Task<Status> watch_once();
   Task<Status> follow_capacity(const catalog::NodeRow& row, const agent::NodeView& view);
   Task<Status> evict_if_due(const catalog::NodeRow& row);
+  Task<Status> check_removable(const catalog::NodeRow& row, bool lost);
+  Task<Status> release(const catalog::NodeRow& row, bool lost);
+  Task<Status> until_not_needed(const catalog::NodeRow& row);
   // Makes a new ring, in a while, if the roster asks for it.
   Status follow_roster();
   Result<placement::ClusterMap> roster();
