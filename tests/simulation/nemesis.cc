@@ -56,8 +56,8 @@ void Nemesis::stop() {
     world_.agent_process(i).disk().faults() = faults.disk;
     repair_device(world_.agent_process(i));
     start_process(world_.agent_process(i));
-    harmed_[i] = false;
   }
+  harmed_.clear();
   start_process(world_.gateway_process());
 }
 
@@ -86,11 +86,12 @@ void Nemesis::black_out(Nanos duration) {
 
 // An agent that is not usable yet after its last harm counts as harmed; the sick count always.
 bool Nemesis::may_harm(std::size_t index) {
-  if (harmed_[index]) return false;
+  if (harmed_.contains(index) || world_.retired(index)) return false;
   if (world_.sick().contains(index)) return true;
   std::size_t harmed = world_.sick().size();
   for (std::size_t i = 0; i < world_.agents(); ++i)
-    if (i != index && !world_.sick().contains(i)) harmed += harmed_[i] || !world_.usable(i);
+    if (i != index && !world_.sick().contains(i) && !world_.retired(i))
+      harmed += harmed_.contains(i) || !world_.usable(i);
   return harmed < options_.most_agents_at_once;
 }
 
@@ -129,8 +130,8 @@ void Nemesis::harm_gateway() {
 void Nemesis::harm_agent(std::size_t index) {
   sim::Process& process = world_.agent_process(index);
   const Nanos duration = prng_.in({50 * kMillisecond, 20 * kSecond});
-  harmed_[index] = true;
-  later(duration, [this, index] { harmed_[index] = false; });
+  harmed_.insert(index);
+  later(duration, [this, index] { harmed_.erase(index); });
   const auto kind = prng_.below(12);
   if (kind < 4)
     take_down(process, kind < 2, duration);

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <vector>
 
 #include "tests/simulation/grid_world.h"
@@ -26,7 +27,7 @@ struct NemesisOptions {
 class Nemesis {
  public:
   Nemesis(GridWorld& world, std::uint64_t seed, NemesisOptions options)
-      : world_(world), prng_(seed), options_(options), harmed_(world.agents(), false) {}
+      : world_(world), prng_(seed), options_(options) {}
 
   void start();
   // No new harm; everything is started, connected and quick again, in a healthy world.
@@ -61,7 +62,7 @@ class Nemesis {
   GridWorld& world_;
   sim::Prng prng_;
   NemesisOptions options_;
-  std::vector<bool> harmed_;
+  std::set<std::size_t> harmed_;
   std::map<const sim::Process*, std::uint64_t>
       falls_;  // how often each was taken down; never iterated
   bool active_ = false;

@@ -19,7 +19,8 @@ struct ClientOptions {
   std::vector<std::string> keys;
   std::size_t most_bytes = 2u << 20;
   sim::Range think{5 * kMillisecond, 600 * kMillisecond};
-  bool calm = false;  // never slow, never breaks off, no conditions: its operations should succeed
+  bool races = false;  // for clients of S3: mostly conditional writes, of the first two keys
+  bool calm = false;   // never slow, never breaks off, no conditions: its operations should succeed
   // Bugs to plant: the oracle must see them.
   bool ignore_preconditions = false;
   bool lie_about_durability = false;  // frees shards of what it is about to commit

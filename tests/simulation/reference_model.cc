@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "base/assert.h"
 
@@ -12,9 +13,42 @@ namespace {
 constexpr std::size_t kMostStates = 200'000;  // of one key: the workload is too wild for the check
 constexpr std::size_t kTraceTail = 60;
 
+// Keys beyond the store's own limit, too, fit into a line of the trace.
+std::string short_name(const std::string& key) {
+  return key.size() <= 60 ? key : key.substr(0, 8) + "..." + key.substr(key.size() - 12);
+}
+
 auto place_of(auto& done, OperationId id) {
   return std::lower_bound(done.begin(), done.end(), id,
                           [](const auto& item, OperationId wanted) { return item.first < wanted; });
+}
+}  // namespace
+
+namespace {
+Observation observe(const Request& request, const std::optional<ValueId>& expected, Moment begin) {
+  Observation seen;
+  seen.begin = begin;
+  seen.outcome = Observation::Outcome::kUnknown;
+  seen.value = request.value;
+  seen.tells_existence = request.outcome_tells_existence;
+  if (request.kind == Request::Kind::kPut) seen.kind = Observation::Kind::kWrite;
+  if (request.kind == Request::Kind::kDelete) seen.kind = Observation::Kind::kErase;
+  if (request.if_absent) seen.condition = Observation::Condition::kAbsent;
+  if (request.if_match) seen.condition = Observation::Condition::kPresent;
+  if (expected) {
+    seen.condition = Observation::Condition::kValue;
+    seen.expected = *expected;
+  }
+  return seen;
+}
+
+void answer(Observation& seen, Outcome outcome, Moment end) {
+  seen.end = end;
+  if (seen.kind == Observation::Kind::kRead) seen.value = outcome;
+  seen.outcome = outcome == kPreconditionFailed ? Observation::Outcome::kRefused
+                 : outcome == kNoSuchKey        ? Observation::Outcome::kMissing
+                 : outcome == kNothingThere     ? Observation::Outcome::kNothingThere
+                                                : Observation::Outcome::kDone;
 }
 }  // namespace
 
@@ -100,13 +134,14 @@ void Register::abandon(OperationId id) {
   forget_everywhere(id);
 }
 
-void Register::settle(const Apply& apply) {
+void Register::settle(const Apply& apply, const std::function<void(OperationId)>& over_now) {
   std::vector<OperationId> over;
   for (const auto& [id, pending] : pending_)
     if (pending.abandoned) over.push_back(id);
   if (over.empty()) return;
   expand(apply);
   for (const OperationId id : over) {
+    over_now(id);
     pending_.erase(id);
     forget_everywhere(id);
   }
@@ -133,7 +168,8 @@ Attempt::~Attempt() {
 
 void Attempt::finish(Outcome outcome) {
   ReferenceModel& model = *std::exchange(model_, nullptr);
-  model.note(fmt::format("#{} {}: {}", id_, key_, model.describe(outcome)));
+  answer(model.recorded(key_, id_).seen, outcome, ++model.moment_);
+  model.note(fmt::format("#{} {}: {}", id_, short_name(key_), model.describe(outcome)));
   model.check(model.registers_[key_].finish(id_, outcome, model.apply()), key_,
               fmt::format("no order of operations explains that #{} was told: {}", id_,
                           model.describe(outcome)));
@@ -141,7 +177,8 @@ void Attempt::finish(Outcome outcome) {
 
 void Attempt::never_happened(std::string_view why) {
   ReferenceModel& model = *std::exchange(model_, nullptr);
-  model.note(fmt::format("#{} {}: failed: {}", id_, key_, why));
+  model.recorded(key_, id_).happened = false;
+  model.note(fmt::format("#{} {}: failed: {}", id_, short_name(key_), why));
   model.check(model.registers_[key_].never_happened(id_), key_,
               fmt::format("#{} was told that it failed, and took effect", id_));
 }
@@ -184,13 +221,28 @@ Attempt ReferenceModel::begin(const std::string& key, Request request, std::stri
   attempt.model_ = this;
   attempt.id_ = next_id_++;
   attempt.key_ = key;
-  note(fmt::format("#{} {}: {} {}", attempt.id_, key, who, describe(request)));
+  note(fmt::format("#{} {}: {} {}", attempt.id_, short_name(key), who, describe(request)));
+  // An etag that nobody ever wrote is like one that is not there.
+  std::optional<ValueId> expected;
+  if (request.if_match && *request.if_match != "*")
+    expected = find(*request.if_match).value_or(std::numeric_limits<ValueId>::max());
+  histories_[key][attempt.id_] = {observe(request, expected, ++moment_)};
   registers_[key].begin(attempt.id_, std::move(request));
   return attempt;
 }
 
 void ReferenceModel::settle() {
-  for (auto& [key, state] : registers_) state.settle(apply());
+  for (auto& [key, state] : registers_)
+    state.settle(apply(), [&](OperationId id) { recorded(key, id).seen.end = ++moment_; });
+}
+
+std::vector<Observation> ReferenceModel::history(const std::string& key) const {
+  std::vector<Observation> history;
+  const auto found = histories_.find(key);
+  if (found == histories_.end()) return history;
+  for (const auto& [id, recorded] : found->second)
+    if (recorded.happened) history.push_back(recorded.seen);
+  return history;
 }
 
 std::size_t ReferenceModel::most_states() const {
@@ -211,7 +263,7 @@ void ReferenceModel::violation(std::string sentence) {
 void ReferenceModel::check(bool possible, const std::string& key, std::string sentence) {
   if (possible) return;
   suspect_keys_.insert(key);
-  violation(key + ": " + sentence);
+  violation(short_name(key) + ": " + sentence);
 }
 
 std::string ReferenceModel::describe(const Request& request) const {
@@ -251,11 +303,12 @@ std::string ReferenceModel::describe(Outcome outcome) const {
 std::string ReferenceModel::report() const {
   std::string text;
   for (const std::string& sentence : violations_) text += "violation: " + sentence + "\n";
-  for (const std::string& key : suspect_keys_) {
-    text += "what happened to " + key + " and in the grid:\n";
-    for (const std::string& line : trace_)
-      if (line.find(" " + key + ":") != std::string::npos || line.find('#') == std::string::npos)
-        text += "  " + line + "\n";
+  text += "what happened to these keys and in the grid:\n";
+  for (const std::string& line : trace_) {
+    const bool told = std::ranges::any_of(suspect_keys_, [&](const std::string& key) {
+      return line.find(" " + short_name(key) + ":") != std::string::npos;
+    });
+    if (told || line.find('#') == std::string::npos) text += "  " + line + "\n";
   }
   text += "the end of the trace:\n";
   for (std::size_t i = trace_.size() - std::min(trace_.size(), kTraceTail); i < trace_.size(); ++i)

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/runtime/loop.h"
+#include "tests/simulation/linearizability.h"
 
 namespace hydra::gridsim {
 
@@ -62,8 +63,8 @@ class Register {
   bool never_happened(OperationId id);
   // Its end will not be seen. A read is forgotten, a change may happen at any later moment.
   void abandon(OperationId id);
-  // What was abandoned has happened by now, or never will.
-  void settle(const Apply& apply);
+  // What was abandoned has happened by now, or never will: `over_now` is told which.
+  void settle(const Apply& apply, const std::function<void(OperationId)>& over_now);
 
   // The values that it may hold when nothing is under way.
   std::set<ValueId> possible() const;
@@ -128,6 +129,9 @@ class ReferenceModel {
   // Keys whose state is known only as one of several, and the most states that any key has.
   std::size_t most_states() const;
 
+  // All that clients saw of a key, for a checker of its own.
+  std::vector<Observation> history(const std::string& key) const;
+
   // A line of the trace.
   void note(std::string line);
   void violation(std::string sentence);
@@ -139,6 +143,11 @@ class ReferenceModel {
 
  private:
   friend class Attempt;
+  struct Recorded {
+    Observation seen;
+    bool happened = true;  // or its client was told that it did not
+  };
+  Recorded& recorded(const std::string& key, OperationId id) { return histories_[key].at(id); }
   std::string describe(const Request& request) const;
   std::string describe(Outcome outcome) const;
   Register::Apply apply() const;
@@ -148,7 +157,9 @@ class ReferenceModel {
   std::vector<Value> values_;
   std::map<std::string, ValueId, std::less<>> by_etag_;
   std::map<std::string, Register, std::less<>> registers_;
+  std::map<std::string, std::map<OperationId, Recorded>, std::less<>> histories_;
   OperationId next_id_ = 1;
+  Moment moment_ = 0;  // counts beginnings and ends
   std::vector<std::string> trace_;
   std::vector<std::string> violations_;
   std::set<std::string> suspect_keys_;

@@ -68,6 +68,11 @@ Task<void> S3Client::run(S3Client* self) {
 
 Task<void> S3Client::step() {
   const auto dice = prng_.below(100);
+  if (options_.races) {
+    const std::string& key =
+        options_.keys[prng_.below(std::min<std::size_t>(2, options_.keys.size()))];
+    return dice < 85 ? take_turn(key) : get(key, dice % 2 == 0);
+  }
   if (dice < 27) return put(pick_key());
   if (dice < 47) return get(pick_key(), false);
   if (dice < 51) return get(pick_key(), true);

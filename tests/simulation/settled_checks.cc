@@ -7,6 +7,7 @@
 #include <set>
 
 #include "gateway/catalog/catalog_audit.h"
+#include "tests/simulation/until_answered.h"
 
 namespace hydra::gridsim {
 
@@ -23,19 +24,6 @@ struct Check {
 
   void complain(std::string sentence) { world.model.violation("settled: " + std::move(sentence)); }
 };
-
-// Links are still cut now and then, and the journal waits for nodes; they come back.
-template <typename Ask>
-std::invoke_result_t<Ask> until_answered(Loop& loop, Ask ask) {
-  constexpr int kTries = 20;
-  for (int tries = 1;; ++tries) {
-    auto answer = co_await ask();
-    const bool may_change = !answer && (answer.error().code == Code::kUnavailable ||
-                                        answer.error().code == Code::kInternal);
-    if (!may_change || tries == kTries) co_return answer;
-    co_await sleep_for(loop, 3 * kSecond);
-  }
-}
 
 Task<void> abort_uploads(Check* check, Gateway::Worker& worker) {
   catalog::Catalog& catalog = worker.store.catalog();
@@ -86,6 +74,9 @@ void collect_extents_of(Check& check, catalog::Catalog& catalog, const catalog::
 }
 
 void collect_extents(Check& check, catalog::Catalog& catalog) {
+  check.extents.clear();
+  check.stored.clear();
+  check.counts.objects = 0;
   for (const std::string& key : check.keys) {
     const auto found =
         catalog.object_and_plan(check.world.bucket(), key, [](const catalog::Version& version) {
@@ -104,39 +95,64 @@ void collect_extents(Check& check, catalog::Catalog& catalog) {
   check.counts.extents = check.extents.size();
 }
 
-Task<void> check_shards(Check* check, Gateway::Worker& worker) {
-  for (const auto& [id, extent] : check->extents) {
-    // A sick device may have lost since what it had acknowledged; the inventory then says so.
-    std::size_t durable = 0;
-    for (std::size_t i = 0; i < extent.nodes.size(); ++i)
-      durable += (extent.missing >> i & 1) == 0 || check->sick.contains(extent.nodes[i]);
-    check->counts.missing += std::popcount(extent.missing);
-    if (durable < erasure::write_quorum(extent.profile))
-      check->complain("extent " + id.to_string() + " was acknowledged below its quorum");
-    if (extent.profile.m != extent.wanted.m)
-      check->complain("extent " + id.to_string() + " has less parity than wanted");
-    if (std::set<NodeId>(extent.nodes.begin(), extent.nodes.end()).size() != extent.nodes.size())
-      check->complain("extent " + id.to_string() + " has two shards on one node");
-    const auto layout = erasure::Layout::of(extent.profile, extent.length);
-    for (std::size_t i = 0; i < extent.nodes.size(); ++i) {
-      if ((extent.missing >> i & 1) != 0 || check->sick.contains(extent.nodes[i])) continue;
-      const ShardId shard = extent.shard(i);
-      const std::string name =
-          fmt::format("shard {} of extent {} on node {}", i, id.to_string(), extent.nodes[i]);
-      const auto info = co_await until_answered(worker.loop, [&] {
-        return worker.grid.info(extent.nodes[i], shard, worker.loop.after(30 * kSecond));
-      });
-      if (!info) {
-        check->complain(name + " is recorded, but: " + info.error().to_string());
-        continue;
-      }
-      if (info->shard_bytes != layout->shard_bytes()) check->complain(name + " has a wrong size");
-      const Status whole = co_await until_answered(worker.loop, [&] {
-        return worker.grid.verify(extent.nodes[i], shard, worker.loop.after(30 * kSecond));
-      });
-      if (!whole) check->complain(name + " is not whole: " + whole.error().to_string());
-      ++check->counts.shards;
+Task<void> check_shards_of(Check* check, Gateway::Worker& worker, const catalog::Extent& extent,
+                           std::vector<std::string>* faults) {
+  const ExtentId& id = extent.id;
+  // A sick device may have lost since what it had acknowledged; the inventory then says so.
+  std::size_t durable = 0;
+  for (std::size_t i = 0; i < extent.nodes.size(); ++i)
+    durable += (extent.missing >> i & 1) == 0 || check->sick.contains(extent.nodes[i]);
+  check->counts.missing += std::popcount(extent.missing);
+  if (durable < erasure::write_quorum(extent.profile))
+    faults->push_back("extent " + id.to_string() + " was acknowledged below its quorum");
+  if (extent.profile.m != extent.wanted.m)
+    faults->push_back("extent " + id.to_string() + " has less parity than wanted");
+  if (std::set<NodeId>(extent.nodes.begin(), extent.nodes.end()).size() != extent.nodes.size())
+    faults->push_back("extent " + id.to_string() + " has two shards on one node");
+  const auto layout = erasure::Layout::of(extent.profile, extent.length);
+  for (std::size_t i = 0; i < extent.nodes.size(); ++i) {
+    if ((extent.missing >> i & 1) != 0 || check->sick.contains(extent.nodes[i])) continue;
+    const ShardId shard = extent.shard(i);
+    const std::string name =
+        fmt::format("shard {} of extent {} on node {}", i, id.to_string(), extent.nodes[i]);
+    const auto info = co_await until_answered(worker.loop, [&] {
+      return worker.grid.info(extent.nodes[i], shard, worker.loop.after(30 * kSecond));
+    });
+    if (!info) {
+      faults->push_back(name + " is recorded, but: " + info.error().to_string());
+      continue;
     }
+    if (info->shard_bytes != layout->shard_bytes()) faults->push_back(name + " has a wrong size");
+    const Status whole = co_await until_answered(worker.loop, [&] {
+      return worker.grid.verify(extent.nodes[i], shard, worker.loop.after(30 * kSecond));
+    });
+    if (!whole) faults->push_back(name + " is not whole: " + whole.error().to_string());
+    ++check->counts.shards;
+  }
+}
+
+// The healer goes on meanwhile: what is said of a row holds only if that is still the row.
+bool has_moved(catalog::Catalog& catalog, const catalog::Extent& seen) {
+  const auto now = catalog.extent(seen.id);
+  return !now || now->nodes != seen.nodes || now->stored_as != seen.stored_as ||
+         now->missing != seen.missing;
+}
+
+Task<void> check_shards(Check* check, Gateway::Worker& worker) {
+  catalog::Catalog& catalog = worker.store.catalog();
+  constexpr int kLooks = 20;
+  for (const auto& [id, seen] : check->extents) {
+    catalog::Extent extent = seen;
+    std::vector<std::string> faults;
+    for (int looks = 0; looks < kLooks; ++looks) {
+      faults.clear();
+      co_await check_shards_of(check, worker, extent, &faults);
+      if (faults.empty() || !has_moved(catalog, extent)) break;
+      auto now = catalog.extent(id);
+      if (!now) break;  // a snapshot that was released
+      extent = std::move(*now);
+    }
+    for (std::string& fault : faults) check->complain(std::move(fault));
   }
 }
 
@@ -165,6 +181,7 @@ Task<void> count_orphans(Check* check, Gateway::Worker& worker) {
 }
 
 void check_counters(Check& check, catalog::Catalog& catalog) {
+  collect_extents(check, catalog);  // a snapshot of the catalog may have been made since
   const auto store = check.world.open_catalog_rows();
   const auto snapshot = store->snapshot();
   for (const std::string& fault : catalog::audit(**snapshot)) check.complain("audit: " + fault);

@@ -5,10 +5,13 @@
 #include <bit>
 
 #include "tests/simulation/s3_client.h"
+#include "tests/simulation/whole_checks.h"
 
 namespace hydra::gridsim {
 
 namespace {
+
+constexpr Nanos kBeyondAllClocks = 8 * 60 * kSecond;  // of the nemesis
 
 class Trial {
  public:
@@ -18,6 +21,7 @@ class Trial {
     world.on_gateway_started = [this](Gateway& gateway) { start_clients(gateway); };
     world_ = std::make_unique<GridWorld>(seed, sim::Faults::swarm(seed), std::move(world));
     nemesis_ = std::make_unique<Nemesis>(*world_, prng_.next(), options.nemesis);
+    operator_ = std::make_unique<Operator>(*world_, prng_.next(), options.keeper);
     keys_ = make_keys(prng_, prng_.between(3, options.most_keys));
   }
 
@@ -31,6 +35,7 @@ class Trial {
     result_.events = world_->simulation.scheduler().executed();
     result_.operations = world_->model.operations();
     result_.harms = nemesis_->harms();
+    result_.kept = operator_->counters();
     for (const auto& client : clients_) add(client->counters());
     for (const auto& client : s3_clients_) add(client->counters());
     world_.reset();  // its tasks end before the clients that they belong to
@@ -46,11 +51,12 @@ class Trial {
       world_->clients_process().loop().spawn(S3Client::run(client.get()));
     if (options_.prepare) options_.prepare(*world_);
     nemesis_->start();
-    world_->simulation.run_until([this] { return world_->model.failed(); },
-                                 prng_.in(options_.harm_time));
+    operator_->start();
+    (void)world_->run_until([] { return false; }, prng_.in(options_.harm_time));
     result_.most_states = world_->model.most_states();
     if (world_->model.failed()) return;
     nemesis_->stop();
+    operator_->stop();
     const auto healed = [this] {
       return world_->simulation.now() >= nemesis_->quiet_from() && world_->all_usable();
     };
@@ -69,6 +75,36 @@ class Trial {
       return fail("the grid does not come back");
     world_->model.settle();
     result_.settled = check_settled(*world_, keys_, options_.safe_only);
+    check_histories();
+    if (options_.whole_without && !world_->model.failed()) become_whole_and_vanish();
+  }
+
+  // The model has judged each answer when it came; this judges all of them together.
+  void check_histories() {
+    for (const std::string& key : keys_) {
+      const auto history = world_->model.history(key);
+      result_.judged += history.size();
+      if (const auto flaw = find_flaw(history))
+        world_->model.violation(key + " has a history that no register has: " + *flaw);
+    }
+  }
+
+  // The grid that was left alone is whole, survives the loss of its gateway's machine, and gives
+  // back all that it holds.
+  void become_whole_and_vanish() {
+    // Nothing was born later than now, whatever the clocks said then.
+    world_->gateway_process().set_clock_skew(kBeyondAllClocks);
+    if (!become_whole(*world_, *operator_)) return;
+    result_.whole_shards = check_whole(*world_);
+    if (world_->model.failed()) return;
+    if (!survive_loss_of_machine(*world_, prng_, *options_.whole_without)) return;
+    ++result_.recoveries;
+    check_settled(*world_, keys_);
+    check_histories();
+    if (world_->model.failed() || !delete_everything(*world_, keys_)) return;
+    if (!become_whole(*world_, *operator_)) return;
+    check_empty(*world_);
+    check_whole(*world_);
   }
 
   void make_clients() {
@@ -77,10 +113,14 @@ class Trial {
     for (std::size_t i = 0; i < options_.object_clients; ++i)
       clients_.push_back(std::make_unique<ObjectClient>(
           world_->model, world_->bucket(), prng_.next(), fmt::format("client {}", i), client));
-    for (std::size_t i = 0; i < options_.s3_clients; ++i)
+    for (std::size_t i = 0; i < options_.s3_clients + options_.racers; ++i) {
+      const bool races = i >= options_.s3_clients;
+      client.races = races;
+      if (races) client.think = {0, 150 * kMillisecond};
       s3_clients_.push_back(std::make_unique<S3Client>(
           world_->model, world_->clients_process().loop(), GridWorld::kBucketName, prng_.next(),
-          fmt::format("S3 client {}", i), world_->s3_addresses(), client));
+          fmt::format("{} {}", races ? "racer" : "S3 client", i), world_->s3_addresses(), client));
+    }
   }
 
   void start_clients(Gateway& gateway) {
@@ -105,7 +145,7 @@ class Trial {
   bool work_without(std::size_t count) {
     std::vector<std::size_t> order;
     for (std::size_t i = 0; i < world_->agents(); ++i)
-      if (!world_->sick().contains(i))
+      if (!world_->sick().contains(i) && !world_->retired(i))
         order.insert(order.begin() + static_cast<std::ptrdiff_t>(prng_.below(order.size() + 1)), i);
     order.resize(count);
     for (const std::size_t index : order)
@@ -182,6 +222,7 @@ class Trial {
   std::vector<std::unique_ptr<S3Client>> s3_clients_;
   std::unique_ptr<GridWorld> world_;
   std::unique_ptr<Nemesis> nemesis_;
+  std::unique_ptr<Operator> operator_;
   std::string failure_;
   TrialResult result_;
 };
@@ -195,12 +236,13 @@ TrialResult run_trial(std::uint64_t seed, const TrialOptions& options) {
 std::string TrialResult::summary() const {
   return fmt::format(
       "{} events, {} operations ({} puts, {} gets, {} deletes, {} copies, {} uploads, {} lists, {} "
-      "turns; {} "
-      "failed), {} harms; "
-      "{} objects, {} extents, {} shards, {} missing, {} orphans; at most {} states",
+      "turns; {} failed), {} harms, {} joins, {} drains, {} removals; "
+      "{} objects, {} extents, {} shards, {} missing, {} orphans, {} whole shards; "
+      "{} recoveries; at most {} states",
       events, operations, clients.puts, clients.gets, clients.deletes, clients.copies,
-      clients.uploads, clients.lists, clients.turns, clients.failures, harms, settled.objects,
-      settled.extents, settled.shards, settled.missing, settled.orphans, most_states);
+      clients.uploads, clients.lists, clients.turns, clients.failures, harms, kept.joins,
+      kept.drains, kept.removals, settled.objects, settled.extents, settled.shards, settled.missing,
+      settled.orphans, whole_shards, recoveries, most_states);
 }
 
 }  // namespace hydra::gridsim
