@@ -63,9 +63,18 @@ DamagedGrid::DamagedGrid()
       object::PlacementView{map, placement::Ring(1, map, {})}));
   object::StoreOptions options;
   store_ = std::make_unique<object::ObjectStore>(process_.loop(), grid_, *catalog_, board_, keys_,
-                                                 options);
+                                                 options, &notices_);
   run([this](Loop& loop) -> Task<void> {
-    for (NodeId node = 1; node <= kNodes; ++node) must(co_await grid_.open(node));
+    for (NodeId node = 1; node <= kNodes; ++node) {
+      must(co_await grid_.open(node));
+      catalog::NodeRow row;
+      row.identity.bytes[0] = static_cast<std::byte>(node);
+      row.name = "n" + std::to_string(node);
+      row.zone = "z" + std::to_string(node % 3);
+      row.capacity_bytes = 1u << 30;
+      const auto registered = co_await catalog_->register_node(loop, std::move(row));
+      HYDRA_ASSERT(registered.has_value() && registered->id == node);
+    }
     catalog::Bucket bucket;
     bucket.name = "bucket";
     bucket.owner.id = "me";

@@ -4,12 +4,14 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/runtime/sim/run_sim.h"
+#include "gateway/heal/notices.h"
 #include "gateway/object/object_store.h"
 #include "tests/corruption/disk_grid.h"
 
@@ -45,6 +47,16 @@ class DamagedGrid {
   const Object& large() const { return objects_[2]; }
   const std::vector<Object>& objects() const { return objects_; }
   DiskGrid& grid() { return grid_; }
+  Loop& loop() { return process_.loop(); }
+  catalog::Catalog& catalog() { return *catalog_; }
+  const object::PlacementBoard& board() const { return board_; }
+  heal::Notices& notices() { return notices_; }
+  // All tasks end where they stand; nothing runs any more.
+  void stop() { process_.crash(); }
+  // Lets time pass until it holds; false when that takes too long.
+  bool settles(const std::function<bool()>& holds) {
+    return simulation_.run_until(holds, 3600 * kSecond);
+  }
   object::ObjectStore& store() { return *store_; }
 
   Answer read(const Object& object, std::uint64_t offset = 0, std::uint64_t length = UINT64_MAX);
@@ -71,6 +83,7 @@ class DamagedGrid {
   DiskGrid grid_;
   std::unique_ptr<catalog::Catalog> catalog_;
   object::PlacementBoard board_;
+  heal::Notices notices_;
   object::KeyRing keys_;
   std::unique_ptr<object::ObjectStore> store_;
   catalog::BucketId bucket_ = 0;

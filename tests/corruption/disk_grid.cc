@@ -27,6 +27,18 @@ Task<Status> DiskGrid::open(NodeId node) {
   co_return Status();
 }
 
+std::vector<agent::NodeView> DiskGrid::nodes() const {
+  std::vector<agent::NodeView> views;
+  for (const auto& [id, store] : stores_) {
+    agent::NodeView view;
+    view.id = id;
+    view.state = agent::NodeState::kHealthy;
+    view.load.capacity_bytes = view.load.free_bytes = 1u << 30;
+    views.push_back(std::move(view));
+  }
+  return views;
+}
+
 Record DiskGrid::find(NodeId node, const ShardId& shard) {
   Record found;
   for (const std::string& path : disk().files(directory(node) + "/logs")) {

@@ -51,7 +51,8 @@ class DiskGrid final : public agent::Grid {
   void put_back(NodeId node, const Logs& logs);
 
   bool usable(NodeId) const override { return true; }
-  std::vector<agent::NodeView> nodes() const override { return {}; }
+  // All healthy, with room.
+  std::vector<agent::NodeView> nodes() const override;
   Nanos latency_p95(NodeId) const override { return 0; }
   std::unique_ptr<agent::ShardWriter> write(NodeId node, ShardId shard,
                                             erasure::Layout layout) override;
