@@ -104,6 +104,7 @@ Task<Result<std::unique_ptr<Gateway>>> Gateway::start(std::span<Loop* const> loo
       std::make_unique<object::Admission>(first, *self.catalog_, *self.membership_,
                                           grid_secret_of(self.keys_), self.options_.advertised);
   self.make_journal(first, std::move(outbox));
+  self.sources_.workers.front().journal = self.journal_.get();
   if (!self.options_.admin_address.text.empty()) {
     admin::Routes routes;
     admin::add_status_routes(routes, self.sources_);

@@ -86,6 +86,7 @@ class OperatorTest : public testing::Test {
     const std::string name = "agent-" + std::to_string(number);
     auto device = std::make_shared<agent::MemoryDevice>();
     device->identity.bytes.fill(static_cast<std::byte>(number));
+    devices_.push_back(device);
     sim::Process& process = simulation_.add_process(name);
     process.add_loop();
     agent::AgentOptions options;
@@ -170,6 +171,7 @@ class OperatorTest : public testing::Test {
   sim::Simulation simulation_;
   sim::Process& process_;
   sim::Process& client_ = simulation_.add_process("client");
+  std::vector<std::shared_ptr<agent::MemoryDevice>> devices_;  // of the agents
   std::unique_ptr<Gateway> gateway_;
   std::unique_ptr<Acceptor> acceptor_;
 };
@@ -251,6 +253,50 @@ TEST_F(OperatorTest, DataIsAtRiskUntilItsLastSpareShardIsRebuilt) {
   const admin::GridStatus seen = status();
   EXPECT_EQ(seen.verdict, Verdict::kDegraded);
   EXPECT_EQ(seen.totals.repairs, 0u);
+}
+
+TEST_F(OperatorTest, NodesThatDoNotTakeTheJournalAreTold) {
+  start_gateway(options());
+  for (int i = 1; i <= 3; ++i) add_agent(i);
+  simulation_.run_for(5 * kSecond);
+  admin::GridStatus seen = status();
+  EXPECT_EQ(seen.verdict, Verdict::kHealthy);
+  ASSERT_TRUE(seen.journal);
+  EXPECT_TRUE(seen.journal->begun && seen.journal->based && seen.journal->able);
+  EXPECT_EQ(seen.journal->copies, 2u);
+  EXPECT_EQ(seen.journal->takers, 3u);
+  EXPECT_EQ(seen.journal->waiting_records, 0u);
+  ASSERT_TRUE(seen.journal->snapshot_age_ms);
+  EXPECT_LE(*seen.journal->snapshot_age_ms, 5000);
+  simulation_.run_for(3600 * kSecond);
+  EXPECT_GE(*status().journal->snapshot_age_ms, 3'600'000);
+
+  // Two of three are there and well, but full. Joins and weights need not wait for them.
+  devices_[0]->refuses = devices_[1]->refuses = Code::kNoSpace;
+  EXPECT_THAT(post("/v1/nodes/3/set", R"({"weight": 2})").first, HasSubstr("200"));
+  simulation_.run_for(4 * kSecond);
+  seen = status();
+  EXPECT_EQ(seen.verdict, Verdict::kUnavailable);
+  EXPECT_THAT(seen.reasons,
+              testing::ElementsAre("writes are refused: 1 node takes the journal, and it needs 2"));
+  EXPECT_EQ(seen.write_profile, (erasure::Profile{2, 1}));
+  EXPECT_GE(seen.journal->waiting_records, 1u);
+  const std::string ready = ask(kS3, "GET /health/ready");
+  EXPECT_THAT(ready, StartsWith("HTTP/1.1 503 "));
+  EXPECT_EQ(body_of(ready), "1 nodes take the journal, which needs 2\n");
+  EXPECT_THAT(ask(kS3, "GET /health/cluster"), StartsWith("HTTP/1.1 503 "));
+  const std::string metrics = ask(kAdmin, "GET /metrics");
+  for (const char* line : {"hydra_journal_takes_changes 0", "hydra_journal_takers 1",
+                           "hydra_journal_copies 2", "hydra_journal_snapshot_age_seconds 36"})
+    EXPECT_THAT(metrics, HasSubstr(std::string("\n") + line)) << line;
+
+  devices_[0]->refuses.reset();
+  devices_[1]->refuses.reset();
+  simulation_.run_for(10 * kSecond);
+  seen = status();
+  EXPECT_EQ(seen.verdict, Verdict::kHealthy);
+  EXPECT_EQ(seen.journal->takers, 3u);
+  EXPECT_EQ(seen.journal->waiting_records, 0u);
 }
 
 TEST_F(OperatorTest, MetricsAreOnTheAdminSocketAndPublicOnlyIfConfigured) {

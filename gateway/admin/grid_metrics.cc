@@ -75,6 +75,7 @@ void GridMetrics::update(const GridStatus& status) {
     for (const auto& node : status.nodes) count += node.word() == word ? 1 : 0;
     registry_.gauge("hydra_nodes", "Nodes by state.", {{"state", std::string(word)}}).set(count);
   }
+  if (status.journal) update_journal(*status.journal);
   for (const auto& node : status.nodes) update_node(node);
   for (const auto& node : status.caches) update_cache(node);
 }
@@ -143,6 +144,24 @@ void GridMetrics::update_node(const NodeStatus& node) {
       static_cast<std::uint64_t>(node.latency_p50_us));
   set("hydra_node_read_p95_microseconds", "95th percentile of the time of small reads.",
       static_cast<std::uint64_t>(node.latency_p95_us));
+}
+
+void GridMetrics::update_journal(const JournalStatus& journal) {
+  gauge("hydra_journal_takes_changes", "1 while enough nodes take the journal; else writes fail.",
+        journal.takes_changes() ? 1 : 0);
+  gauge("hydra_journal_copies", "Nodes that each change must lie on.", journal.copies);
+  gauge("hydra_journal_takers", "Nodes that take the journal now.", journal.takers);
+  gauge("hydra_journal_waiting_records", "Changes that do not lie on so many nodes yet.",
+        journal.waiting_records);
+  gauge("hydra_journal_bytes_since_snapshot", "Bytes of changes since the last snapshot.",
+        journal.bytes_since_snapshot);
+  registry_
+      .gauge("hydra_journal_snapshot_age_seconds",
+             "Age of the last snapshot of the catalog on the nodes; -1: there is none.")
+      .set(journal.snapshot_age_ms ? *journal.snapshot_age_ms / 1000 : -1);
+  raise("hydra_journal_records_total", "Changes carried to the nodes.", journal.records);
+  raise("hydra_journal_retries_total", "Attempts to do so that failed.", journal.retries);
+  raise("hydra_journal_snapshots_total", "Snapshots of the catalog made.", journal.snapshots);
 }
 
 void GridMetrics::update_cache(const NodeStatus& node) {

@@ -21,6 +21,7 @@ class GridMetrics {
   void update(const Durability& durability);
 
  private:
+  void update_journal(const JournalStatus& journal);
   void update_node(const NodeStatus& node);
   void update_cache(const NodeStatus& node);
   void gauge(std::string_view name, std::string_view help, std::uint64_t value);

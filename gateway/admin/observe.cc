@@ -16,12 +16,14 @@ WorkerSample sample(const WorkerParts& parts) {
   WorkerSample sample;
   sample.taken = true;
   sample.now = parts.loop->now();
+  sample.wall_ms = parts.loop->wall_ms();
   sample.nodes = parts.grid->nodes();
   sample.store = parts.store->counters();
   sample.cache = parts.store->read_cache().use();
   sample.budget_bytes = parts.store->options().budget_bytes;
   sample.budget_free = parts.store->budget_free();
   sample.connections = parts.server->open_connections();
+  if (parts.journal != nullptr) sample.journal = parts.journal->health();
   if (parts.healer != nullptr)
     if (auto heal = parts.healer->status()) sample.heal = std::move(*heal);
   return sample;
@@ -64,6 +66,25 @@ NodeStatus node_status(const catalog::NodeRow& row, const WorkerSample& sample) 
   node.load = view->load;
   node.score = view->score;
   return node;
+}
+
+Result<JournalStatus> journal_status(catalog::Catalog& catalog,
+                                     const journal::Journal::Health& health, std::int64_t wall_ms) {
+  JournalStatus journal;
+  journal.begun = health.state.begun;
+  journal.based = health.state.based;
+  journal.able = health.state.able;
+  journal.copies = health.copies;
+  journal.takers = health.takers;
+  journal.waiting_records = health.state.waiting_records;
+  journal.bytes_since_snapshot = health.state.bytes_since_root;
+  journal.records = health.counters.records;
+  journal.retries = health.counters.retries;
+  journal.snapshots = health.counters.snapshots;
+  HYDRA_TRY(const auto rows, catalog.snapshots());
+  for (const auto& row : rows)  // the oldest first
+    if (row.rooted) journal.snapshot_age_ms = std::max<std::int64_t>(0, wall_ms - row.made_ms);
+  return journal;
 }
 
 int shards_to_spare(const catalog::Extent& extent, const std::unordered_set<NodeId>& well) {
@@ -139,6 +160,10 @@ std::optional<std::string> why_not_ready(const Sources& sources,
     if (writers < needed)
       return fmt::format("worker {} can write to {} nodes, profile {} needs {}", i, writers,
                          sources.profile.to_string(), needed);
+    const auto& journal = samples[i].journal;
+    if (journal && journal->state.begun && !journal->state.able)
+      return fmt::format("{} nodes take the journal, which needs {}", journal->takers,
+                         journal->copies);
   }
   return std::nullopt;
 }
@@ -175,6 +200,10 @@ Result<GridStatus> status_of(const Sources& sources, const std::vector<WorkerSam
         node.cache += use->second;
     status.caches.push_back(std::move(node));
   }
+  for (const auto& sample : samples)
+    if (sample.journal) {
+      HYDRA_TRY(status.journal, journal_status(*sources.catalog, *sample.journal, sample.wall_ms));
+    }
   HYDRA_TRY(auto repairs, look_at_repairs(*sources.catalog, status, examined));
   repairs.walked = walked_spare(status, heal_of(samples));
   measure_capacity(status);

@@ -16,6 +16,7 @@
 #include "gateway/catalog/catalog.h"
 #include "gateway/heal/healer.h"
 #include "gateway/http/connection.h"
+#include "gateway/journal/journal.h"
 #include "gateway/object/object_store.h"
 #include "gateway/object/placement_view.h"
 
@@ -26,7 +27,8 @@ struct WorkerParts {
   agent::Grid* grid = nullptr;
   const object::ObjectStore* store = nullptr;
   const http::Server* server = nullptr;
-  heal::Healer* healer = nullptr;  // on its loop; the others have none
+  heal::Healer* healer = nullptr;       // on its loop; the others have none
+  journal::Journal* journal = nullptr;  // likewise
 };
 
 // What is looked at. All of it outlives its users; `workers` is complete before the first look.
@@ -41,6 +43,7 @@ struct Sources {
 struct WorkerSample {
   bool taken = false;  // the worker answered in time; what follows is else empty
   Nanos now = 0;       // on the worker's clock
+  std::int64_t wall_ms = 0;
   std::vector<agent::NodeView> nodes;
   object::StoreCounters store;
   std::map<NodeId, object::CacheUse> cache;  // by cache node
@@ -48,6 +51,7 @@ struct WorkerSample {
   std::size_t budget_free = 0;
   std::size_t connections = 0;
   std::optional<heal::HealStatus> heal;
+  std::optional<journal::Journal::Health> journal;
 };
 
 // Asks all workers; those that did not answer by the deadline stay untaken. `home` is the caller's

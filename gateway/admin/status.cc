@@ -89,6 +89,12 @@ void assess(GridStatus& status, const RepairOutlook& repairs) {
     say(fmt::format("{} new data: it is written as {} instead of {}",
                     counted(writers, "node takes", "nodes take"), status.write_profile->to_string(),
                     status.profile.to_string()));
+  const JournalStatus journal = status.journal.value_or(JournalStatus());
+  if (journal.begun && journal.able && journal.takers < journal.copies)
+    say(fmt::format("changes wait: {} the journal, and it needs {}",
+                    counted(journal.takers, "node takes", "nodes take"), journal.copies));
+  else if (journal.begun && journal.able && !journal.based)
+    say("changes wait for a first snapshot of the catalog on the nodes");
   if (!status.reasons.empty()) status.verdict = Verdict::kDegraded;
   if (spare <= 0 && status.totals.extents > 0) {
     say(spare < 0 ? "some data cannot be read until nodes are back"
@@ -99,6 +105,10 @@ void assess(GridStatus& status, const RepairOutlook& repairs) {
     say(fmt::format("writes are refused: {} new data, and {} needs {}",
                     counted(writers, "node takes", "nodes take"), status.profile.to_string(),
                     status.profile.m + 1));
+    status.verdict = Verdict::kUnavailable;
+  } else if (!journal.takes_changes()) {
+    say(fmt::format("writes are refused: {} the journal, and it needs {}",
+                    counted(journal.takers, "node takes", "nodes take"), journal.copies));
     status.verdict = Verdict::kUnavailable;
   }
 }

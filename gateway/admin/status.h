@@ -21,7 +21,7 @@ enum class Verdict : std::uint8_t {
   kHealthy,      // all nodes healthy, nothing to repair
   kDegraded,     // nodes are away or extents wait for repair, but another node may be lost
   kAtRisk,       // some extent may not survive the loss of one more node
-  kUnavailable,  // too few nodes to write: writes are refused (invariant 2)
+  kUnavailable,  // too few nodes to write, or to take the journal: writes are refused (invariant 2)
 };
 // "healthy", "degraded", "at risk", "unavailable".
 std::string_view verdict_name(Verdict verdict);
@@ -78,6 +78,22 @@ struct GridTotals {
   bool operator==(const GridTotals&) const = default;
 };
 
+// The journal of the catalog's changes on the nodes (docs/FORMAT-journal.md).
+struct JournalStatus {
+  bool begun = false;        // so many nodes have joined that there is one
+  bool based = false;        // a snapshot stands for what was before it; clients wait until then
+  bool able = true;          // else changes are refused
+  std::uint64_t copies = 0;  // nodes that each change must lie on: m+1
+  std::uint64_t takers = 0;  // nodes that can, and did not refuse or delay one just now
+  std::uint64_t waiting_records = 0;  // that do not lie on so many yet
+  std::uint64_t bytes_since_snapshot = 0;
+  std::optional<std::int64_t> snapshot_age_ms;            // none: there is no snapshot yet
+  std::uint64_t records = 0, retries = 0, snapshots = 0;  // since the process started
+
+  bool takes_changes() const { return !begun || able; }
+  bool operator==(const JournalStatus&) const = default;
+};
+
 struct GridStatus {
   Verdict verdict = Verdict::kUnavailable;
   std::vector<std::string> reasons;  // why it is not healthy: sentences without names of nodes
@@ -89,6 +105,7 @@ struct GridStatus {
   std::uint64_t ring_epoch = 0;                   // 0: there is no ring yet
   Capacity capacity;
   GridTotals totals;
+  std::optional<JournalStatus> journal;
   std::vector<NodeStatus> nodes;   // those that hold shards, by id
   std::vector<NodeStatus> caches;  // they hold copies only, so nothing above counts them
   bool operator==(const GridStatus&) const = default;

@@ -83,6 +83,22 @@ Json write_totals(const GridTotals& totals) {
           {"repairs", totals.repairs}};
 }
 
+Json write_journal(const std::optional<JournalStatus>& journal) {
+  if (!journal) return nullptr;
+  const auto age = journal->snapshot_age_ms;
+  return {{"begun", journal->begun},
+          {"based", journal->based},
+          {"able", journal->able},
+          {"copies", journal->copies},
+          {"takers", journal->takers},
+          {"waiting_records", journal->waiting_records},
+          {"bytes_since_snapshot", journal->bytes_since_snapshot},
+          {"snapshot_age_ms", age ? Json(*age) : Json(nullptr)},
+          {"records", journal->records},
+          {"retries", journal->retries},
+          {"snapshots", journal->snapshots}};
+}
+
 Json write_profile(const std::optional<erasure::Profile>& profile) {
   return profile ? Json(profile->to_string()) : Json(nullptr);
 }
@@ -181,6 +197,24 @@ GridTotals read_totals(const Json& from) {
   return totals;
 }
 
+std::optional<JournalStatus> read_journal(const Json& from) {
+  if (from.is_null()) return std::nullopt;
+  JournalStatus journal;
+  read(from, "begun", journal.begun);
+  read(from, "based", journal.based);
+  read(from, "able", journal.able);
+  read(from, "copies", journal.copies);
+  read(from, "takers", journal.takers);
+  read(from, "waiting_records", journal.waiting_records);
+  read(from, "bytes_since_snapshot", journal.bytes_since_snapshot);
+  if (const Json age = from.value("snapshot_age_ms", Json()); !age.is_null())
+    journal.snapshot_age_ms = age.get<std::int64_t>();
+  read(from, "records", journal.records);
+  read(from, "retries", journal.retries);
+  read(from, "snapshots", journal.snapshots);
+  return journal;
+}
+
 GridStatus take_status(const Json& from) {
   GridStatus status;
   const auto verdict = parse_verdict(from.at("verdict").get<std::string>());
@@ -197,6 +231,8 @@ GridStatus take_status(const Json& from) {
   status.capacity = read_capacity(from.at("capacity"));
   status.totals = read_totals(from.at("totals"));
   for (const Json& node : from.at("nodes")) status.nodes.push_back(read_node(node));
+  if (const auto found = from.find("journal"); found != from.end())
+    status.journal = read_journal(*found);
   if (const auto cache = from.find("cache"); cache != from.end())
     for (const Json& node : cache->at("nodes")) status.caches.push_back(read_node(node));
   return status;
@@ -217,6 +253,7 @@ Json write_status(const GridStatus& status) {
           {"ring_epoch", status.ring_epoch},
           {"capacity", write_capacity(status.capacity)},
           {"totals", write_totals(status.totals)},
+          {"journal", write_journal(status.journal)},
           {"nodes", std::move(nodes)},
           {"cache", write_cache(status)}};
 }

@@ -23,6 +23,17 @@ GridStatus example() {
   status.ring_epoch = 7;
   status.capacity = {1ull << 60, 2, 3, 4, 5};
   status.totals = {1, 2, 3, 4, 5, 6, 7};
+  status.journal = {.begun = true,
+                    .based = true,
+                    .able = false,
+                    .copies = 3,
+                    .takers = 2,
+                    .waiting_records = 4,
+                    .bytes_since_snapshot = 5,
+                    .snapshot_age_ms = 6,
+                    .records = 7,
+                    .retries = 8,
+                    .snapshots = 9};
   NodeStatus node;
   node.id = 3;
   node.name = "agent \"3\"";
@@ -63,6 +74,14 @@ TEST(StatusJson, RefusedWritesHaveNoProfile) {
   GridStatus status = example();
   status.write_profile.reset();
   EXPECT_THAT(to_json(status), HasSubstr("\"write_profile\": null"));
+  EXPECT_EQ(*parse_status(to_json(status)), status);
+}
+
+TEST(StatusJson, AJournalMayBeUnknownAndHaveNoSnapshot) {
+  GridStatus status = example();
+  status.journal->snapshot_age_ms.reset();
+  EXPECT_EQ(*parse_status(to_json(status)), status);
+  status.journal.reset();
   EXPECT_EQ(*parse_status(to_json(status)), status);
 }
 

@@ -117,6 +117,53 @@ TEST(Verdict, ExtentsThatWereNotExaminedCountWithTheNodesThatAreAway) {
   EXPECT_EQ(assessed(status, {.worst_now = 1, .rest_spare = 1}).nodes_may_fail, 0);
 }
 
+GridStatus with_journal(JournalStatus journal) {
+  GridStatus status = grid();
+  status.journal = journal;
+  return assessed(std::move(status));
+}
+
+TEST(Verdict, TooFewNodesThatTakeTheJournalRefuseWrites) {
+  const JournalStatus good = {.begun = true, .based = true, .copies = 3, .takers = 3};
+  EXPECT_EQ(with_journal(good).verdict, Verdict::kHealthy);
+
+  JournalStatus few = good;
+  few.takers = 2;
+  GridStatus status = with_journal(few);
+  EXPECT_EQ(status.verdict, Verdict::kDegraded);
+  EXPECT_THAT(status.reasons,
+              ElementsAre("changes wait: 2 nodes take the journal, and it needs 3"));
+
+  few.able = false;
+  status = with_journal(few);
+  EXPECT_EQ(status.verdict, Verdict::kUnavailable);
+  EXPECT_THAT(status.reasons,
+              ElementsAre("writes are refused: 2 nodes take the journal, and it needs 3"));
+
+  JournalStatus none = few;  // there never were enough nodes
+  none.begun = none.based = false;
+  EXPECT_EQ(with_journal(none).verdict, Verdict::kHealthy);
+}
+
+TEST(Verdict, WithoutASnapshotOfTheCatalogChangesWait) {
+  const GridStatus status = with_journal({.begun = true, .copies = 3, .takers = 6});
+  EXPECT_EQ(status.verdict, Verdict::kDegraded);
+  EXPECT_THAT(status.reasons,
+              ElementsAre("changes wait for a first snapshot of the catalog on the nodes"));
+}
+
+// The nodes that are too few for the one are too few for the other; one reason will do.
+TEST(Verdict, WritesAreRefusedForOneReason) {
+  GridStatus status = with_down(4);
+  status.journal = {.begun = true, .based = true, .able = false, .copies = 3, .takers = 2};
+  status = assessed(std::move(status));
+  EXPECT_EQ(status.verdict, Verdict::kUnavailable);
+  EXPECT_EQ(std::ranges::count_if(
+                status.reasons,
+                [](const std::string& reason) { return reason.starts_with("writes are refused"); }),
+            1);
+}
+
 TEST(Verdict, EmptyGridIsNeverAtRisk) {
   GridStatus status = with_down(2);
   status.totals.extents = 0;

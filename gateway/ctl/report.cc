@@ -61,6 +61,21 @@ std::string cache_line(const GridStatus& status) {
                      bytes_text(use.hit_bytes));
 }
 
+std::string journal_line(const admin::JournalStatus& journal) {
+  if (!journal.begun)
+    return fmt::format("Journal: begins when {} nodes have joined.\n", journal.copies);
+  std::string line =
+      fmt::format("Journal: {} it, {} are needed; {}; ",
+                  counted(journal.takers, "node takes", "nodes take"), journal.copies,
+                  journal.waiting_records == 0
+                      ? "nothing waits"
+                      : counted(journal.waiting_records, "change waits", "changes wait"));
+  if (!journal.snapshot_age_ms) return line + "no snapshot yet.\n";
+  return line + fmt::format("last snapshot {} ago, {} of changes since.\n",
+                            duration_text(*journal.snapshot_age_ms),
+                            bytes_text(journal.bytes_since_snapshot));
+}
+
 Colour colour_of(Verdict verdict) {
   if (verdict == Verdict::kHealthy) return Colour::kGreen;
   return verdict == Verdict::kDegraded ? Colour::kYellow : Colour::kRed;
@@ -94,6 +109,7 @@ std::string report(const GridStatus& status, std::string_view repair, bool colou
                      status.profile.to_string(), bytes_text(capacity.stored_bytes),
                      bytes_text(capacity.available_bytes));
   if (!status.caches.empty()) out += cache_line(status);
+  if (status.journal) out += journal_line(*status.journal);
   return out + fmt::format("Repair: {}\n", repair);
 }
 

@@ -9,9 +9,9 @@
 
 namespace hydra::ctl {
 
-// The verdict, the nodes and cache nodes in tables, what may fail, capacity, cache and repairs; a
-// line each, no longer
-// than the names of the nodes make them. `repair` is heal_line(). `colours`: for a terminal.
+// The verdict, the nodes and cache nodes in tables, what may fail, capacity, cache, journal and
+// repairs; a line each, no longer than the names of the nodes make them. `repair` is heal_line().
+// `colours`: for a terminal.
 std::string report(const admin::GridStatus& status, std::string_view repair, bool colours);
 
 // "2 more nodes may fail without loss of data."

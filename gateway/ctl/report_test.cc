@@ -85,6 +85,25 @@ TEST(Report, CacheNodesHaveATableOfTheirOwn) {
   EXPECT_THAT(report(example(), kRepair, false), Not(HasSubstr("ache")));
 }
 
+TEST(Report, TellsOfTheJournal) {
+  GridStatus status = example();
+  status.journal = {.copies = 3};
+  EXPECT_THAT(report(status, kRepair, false),
+              HasSubstr("\nJournal: begins when 3 nodes have joined.\n"));
+  status.journal = {.begun = true, .copies = 3, .takers = 1, .waiting_records = 2};
+  EXPECT_THAT(report(status, kRepair, false),
+              HasSubstr("\nJournal: 1 node takes it, 3 are needed; 2 changes wait; no snapshot "
+                        "yet.\n"));
+  status.journal->takers = 6;
+  status.journal->waiting_records = 0;
+  status.journal->snapshot_age_ms = 7'200'000;
+  status.journal->bytes_since_snapshot = 2u << 20;
+  EXPECT_THAT(report(status, kRepair, false),
+              HasSubstr("\nJournal: 6 nodes take it, 3 are needed; nothing waits; last snapshot "
+                        "2 h ago, 2.0 MiB of changes since.\n"));
+  EXPECT_THAT(report(example(), kRepair, false), Not(HasSubstr("Journal")));
+}
+
 TEST(Report, NoMoreNodeMayFail) {
   GridStatus status = example();
   status.verdict = Verdict::kAtRisk;

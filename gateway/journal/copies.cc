@@ -103,7 +103,10 @@ std::size_t hopeful(Attempt& attempt, Nanos slow_since) {
 Copies result_of(const Attempt& attempt, std::size_t copies) {
   Copies result;
   for (const auto& s : attempt.sends)
-    (s.state == State::kDurable ? result.holders : result.failed).push_back(s.node);
+    if (s.state == State::kDurable)
+      result.holders.push_back(s.node);
+    else if (s.state == State::kFailed || s.slow)
+      result.failed.push_back(s.node);  // who was still at it when all was in vain is not to blame
   if (result.holders.size() < copies)
     result.status =
         fail(Code::kUnavailable,

@@ -163,6 +163,14 @@ void Journal::tick() {
   }
 }
 
+Journal::Health Journal::health() const {
+  const auto takers = std::ranges::count_if(sites_(), [this](const Site& site) {
+    const auto avoided = avoid_until_.find(site.node);
+    return avoided == avoid_until_.end() || avoided->second <= loop_.now();
+  });
+  return {options_.copies, static_cast<std::size_t>(takers), outbox_->state(), counters_};
+}
+
 void Journal::judge_ability(std::size_t sites) {
   if (under_way_ == 0) unable_since_ = -1;
   const Nanos now = loop_.now();

@@ -69,6 +69,15 @@ class Journal {
     std::uint64_t freed = 0;  // shards of old records and roots
   };
   const Counters& counters() const { return counters_; }
+
+  struct Health {
+    std::size_t copies = 0;  // nodes that each record must lie on
+    std::size_t takers = 0;  // nodes that can take records now, and did not refuse one a moment ago
+    Outbox::State state;
+    Counters counters;
+  };
+  // On its loop.
+  Health health() const;
   Outbox::State state() const { return outbox_->state(); }
 
  private:
