@@ -47,6 +47,17 @@ class TextSink : public ByteSink {
   std::string text;
 };
 
+// Answers every commit as the test says.
+class AnsweringJournal final : public catalog::JournalSink {
+ public:
+  Status answer;
+
+  Status admit_clients() override { return {}; }
+  Status stage(const catalog::Change::Batch&, kv::Transaction&) override { return {}; }
+  void staged(bool) override {}
+  void when_safe(std::function<void(const Status&)> then) override { then(answer); }
+};
+
 // Six nodes in memory and behind them cache nodes, a catalog in memory, one worker.
 class World {
  public:
@@ -54,8 +65,8 @@ class World {
       : loop_(loop),
         caches_(caches),
         grid(loop, kNodes + caches),
-        catalog_(*catalog::Catalog::open(loop,
-                                         kv::open_memory(std::make_shared<kv::MemoryImage>(), {}))),
+        catalog_(*catalog::Catalog::open(
+            loop, kv::open_memory(std::make_shared<kv::MemoryImage>(), {}), journal)),
         keys_(*KeyRing::parse(KeyRing::generate(DataKey{std::byte{7}}))),
         store(loop, grid, *catalog_, board_, keys_, {}, &notices) {
     placement::ClusterMap map;
@@ -117,6 +128,7 @@ class World {
 
  public:
   MemoryGrid grid;
+  std::shared_ptr<AnsweringJournal> journal = std::make_shared<AnsweringJournal>();
 
  private:
   std::unique_ptr<catalog::Catalog> catalog_;

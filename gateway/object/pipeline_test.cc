@@ -327,6 +327,23 @@ TEST(Pipeline, WhatAReadFindsBrokenIsToldToTheHealer) {
     }
 }
 
+// The catalog has it, and the journal did not say in time that it has it, too.
+TEST(Pipeline, WhatMayHaveBeenCommittedKeepsItsShards) {
+  const auto status = sim::run_sim(1, [](Loop& loop) -> Task<Status> {
+    World world(loop);
+    HYDRA_CO_CHECK_OK(co_await world.make_bucket());
+    world.journal->answer = fail(Code::kInternal, "the journal has not taken it in time");
+    const Status put = co_await world.put("key", noise(300'000, 1));
+    EXPECT_EQ(put ? Code{} : put.error().code, Code::kInternal);
+    world.journal->answer = {};
+    co_await sleep_for(loop, 60 * kSecond);
+    const auto back = co_await world.get("key", 0, 300'000);
+    EXPECT_TRUE(back && *back == noise(300'000, 1));
+    co_return Status();
+  });
+  EXPECT_TRUE(status);
+}
+
 TEST(Pipeline, ANodeThatIsDownIsNotToldToTheHealer) {
   const auto status = sim::run_sim(1, [](Loop& loop) -> Task<Status> {
     World world(loop);
