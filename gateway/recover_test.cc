@@ -11,6 +11,7 @@
 
 #include "base/kv/memory_store.h"
 #include "base/runtime/sim/run_sim.h"
+#include "base/runtime/text_body.h"
 #include "gateway/catalog/catalog_audit.h"
 #include "gateway/gateway.h"
 #include "nodeagent/agent.h"
@@ -32,30 +33,6 @@ std::string content_of(int version) {
     text += static_cast<char>('a' + (i * version) % 26);
   return text;
 }
-
-class TextSource final : public ByteSource {
- public:
-  explicit TextSource(std::string text) : text_(std::move(text)) {}
-  Task<Result<std::size_t>> read(MutableBytes into) override {
-    const std::size_t size = std::min(into.size(), text_.size() - at_);
-    std::memcpy(into.data(), text_.data() + at_, size);
-    at_ += size;
-    co_return size;
-  }
-
- private:
-  std::string text_;
-  std::size_t at_ = 0;
-};
-
-class TextSink final : public ByteSink {
- public:
-  Task<Status> write(ByteView bytes) override {
-    append(text, bytes);
-    co_return Status();
-  }
-  std::string text;
-};
 
 using Rows = std::map<std::string, std::string>;
 

@@ -2,36 +2,13 @@
 
 #include "base/crc32c.h"
 #include "base/kv/memory_store.h"
+#include "base/runtime/text_body.h"
 
 namespace hydra::corruption {
 
 namespace {
 
 constexpr std::size_t kNodes = 6;
-
-class TextSource final : public ByteSource {
- public:
-  explicit TextSource(const std::string& text) : text_(text) {}
-  Task<Result<std::size_t>> read(MutableBytes into) override {
-    const std::size_t now = std::min(into.size(), text_.size() - at_);
-    std::memcpy(into.data(), text_.data() + at_, now);
-    at_ += now;
-    co_return now;
-  }
-
- private:
-  const std::string& text_;
-  std::size_t at_ = 0;
-};
-
-class TextSink final : public ByteSink {
- public:
-  Task<Status> write(ByteView bytes) override {
-    append(text, bytes);
-    co_return Status();
-  }
-  std::string text;
-};
 
 std::string noise(std::uint64_t seed, std::size_t size) {
   std::string bytes(size, '\0');
