@@ -1,4 +1,6 @@
-"""What happens when the nodes' devices are full."""
+"""What happens when the nodes' devices are full, and that space comes back."""
+import re
+
 import sigv4
 from grid import wait_for
 from gridtest import MIB, GridTest, random_bytes
@@ -39,3 +41,39 @@ class Space(GridTest):
         wait_for(lambda: s3.put("full", "again", body).status == 200, "room after the deletes")
         self.assertEqual(s3.get("full", "again").body, body)
         self.assertEqual(s3.get("full", stored[0]).body, body)
+
+
+class CopiedRange(GridTest):
+    agent = {"agent.log_size": "32MiB"}
+    gateway = {"storage.grace": "1s"}
+
+    def disks(self):
+        """What the nodes' logs take up on their devices, holes not counted."""
+        return sum(log.stat().st_blocks * 512 for log in self.grid.data.rglob("logs/*.log"))
+
+    def test_of_a_deleted_object_only_the_copied_range_keeps_space(self):
+        s3 = sigv4.S3(self.grid)
+        self.addCleanup(s3.close)
+        self.assertEqual(s3.request("PUT", "range").status, 200)
+        body = random_bytes(80 * MIB, "range")
+        self.assertEqual(s3.put("range", "whole", body).status, 200)
+
+        begun = s3.request("POST", "range", "slice", query={"uploads": ""})
+        upload = re.search(rb"<UploadId>([^<]+)</UploadId>", begun.body)[1].decode()
+        first, last = 63 * MIB + 12345, 66 * MIB  # across the border of its two extents
+        part = s3.request("PUT", "range", "slice", query={"partNumber": "1", "uploadId": upload},
+                          headers={"x-amz-copy-source": "/range/whole",
+                                   "x-amz-copy-source-range": f"bytes={first}-{last}"})
+        self.assertEqual(part.status, 200, part)
+        etag = re.search(rb"<ETag>([^<]+)</ETag>", part.body)[1].decode()
+        done = s3.request("POST", "range", "slice", query={"uploadId": upload},
+                          body=("<CompleteMultipartUpload><Part><PartNumber>1</PartNumber>"
+                                f"<ETag>{etag}</ETag></Part></CompleteMultipartUpload>").encode())
+        self.assertEqual(done.status, 200, done)
+
+        before = self.disks()
+        self.assertEqual(s3.request("DELETE", "range", "whole").status, 204)
+        # All but the range and the ends of its segments, with the parity of 4+2.
+        freed = (80 - 4) * MIB * 3 // 2
+        wait_for(lambda: before - self.disks() >= freed, "the space of all but the range")
+        self.assertEqual(s3.get("range", "slice").body, body[first:last + 1])

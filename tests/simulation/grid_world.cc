@@ -159,6 +159,7 @@ Task<void> GridWorld::start_gateway(GridWorld* world, sim::Process* process) {
   options.grid_addresses = {{kGridAddress}};
   options.credentials = world->credentials_;
   options.store.profile = world->options_.profile;
+  options.store.extent_bytes = world->options_.extent_bytes;
   options.healing = world->options_.healing;
   options.scrub = world->options_.scrub;
   options.inventory = world->options_.inventory;

@@ -35,6 +35,7 @@ struct WorldOptions {
   std::size_t workers = 2;
   std::uint64_t log_bytes = 8u << 20;
   erasure::Profile profile{4, 2};
+  std::uint64_t extent_bytes = erasure::kMaxExtentBytes;
   heal::HealOptions healing = quick_healing();
   heal::ScrubOptions scrub;
   heal::InventoryOptions inventory;

@@ -83,12 +83,12 @@ class Caretaker {
     const auto status = gateway.healer().status();
     if (!status) return status.error().to_string();
     const auto& totals = status->totals;
-    if (totals.repairs + totals.moves + totals.strays + totals.dead_extents > 0)
+    if (totals.repairs + totals.moves + totals.trims + totals.strays + totals.dead_extents > 0)
       return fmt::format(
-          "{} repairs, {} moves, {} strays and {} dead extents are left; {} blocked, the last by: "
-          "{}",
-          totals.repairs, totals.moves, totals.strays, totals.dead_extents, status->blocked,
-          status->blocked_why);
+          "{} repairs, {} moves, {} trims, {} strays and {} dead extents are left; {} blocked, the "
+          "last by: {}",
+          totals.repairs, totals.moves, totals.trims, totals.strays, totals.dead_extents,
+          status->blocked, status->blocked_why);
     if (!status->settled || status->census->begun_ms < begun_ms_) {
       if (!status->surveying) gateway.healer().survey_now();
       return "the healer has not looked at all extents";
