@@ -212,6 +212,19 @@ TEST(ReadCache, WrongBytesDoNoHarmWhileShardsAreWrongToo) {
   });
 }
 
+TEST(ReadCache, AWindowOfAWrongShardIsNotKept) {
+  in_world(1, [](CachedWorld& world, Loop&) -> Task<void> {
+    for (NodeId id = 1; id <= kNodes; ++id)
+      for (auto& [shard, bytes] : world.grid.node(id).shards)
+        if (shard.index == 0) bytes[1000] ^= 1;  // in the first window
+    co_await world.read();
+    EXPECT_EQ(world.store.counters().rescued_segments, 1u);
+    EXPECT_EQ(world.entries().size(), kWindows - 1);
+    co_await world.read();
+    EXPECT_EQ(world.use().wrong, 0u);
+  });
+}
+
 TEST(ReadCache, EntriesThatAreShortOrDamagedAreMisses) {
   in_world(1, [](CachedWorld& world, Loop&) -> Task<void> {
     co_await world.read();
