@@ -119,7 +119,9 @@ Task<Result<Holdings>> Membership::holdings(NodeId node) {
 Task<Status> Membership::check_removable(const catalog::NodeRow& row, bool lost) {
   if (lost && state_of(row.id) != agent::NodeState::kDown)
     co_return fail(Code::kConflict,
-                   fmt::format("node {} ({}) is not down: drain it instead", row.id, row.name));
+                   fmt::format("node {} ({}) is not down yet: try again in a while, or drain it if "
+                               "it still works",
+                               row.id, row.name));
   HYDRA_CO_TRY(const Holdings holdings, co_await this->holdings(row.id));
   if (!lost && holdings.extents > 0)
     co_return fail(Code::kConflict,
