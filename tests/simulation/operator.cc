@@ -36,7 +36,11 @@ void Operator::act() {
     if (world_.retired(i)) continue;
     ++in_service;
     const auto* row = row_of(i, *rows);
-    if (row != nullptr && !row->removed) (row->draining ? drained : steady).push_back(i);
+    if (row == nullptr || row->removed) continue;
+    if (row->draining)
+      drained.push_back(i);
+    else if (!leaving_.contains(i))
+      steady.push_back(i);
   }
   const auto dice = prng_.below(10);
   if (dice < 4 && in_service < options_.most_agents) {
@@ -53,6 +57,10 @@ void Operator::act() {
 void Operator::set_draining(std::size_t index, bool draining) {
   world_.model.note(fmt::format("{} is {}", world_.agent_process(index).name(),
                                 draining ? "to be emptied" : "to stay after all"));
+  if (draining)
+    leaving_.insert(index);
+  else
+    leaving_.erase(index);
   Gateway* gateway = world_.gateway();
   gateway->workers().front()->loop.spawn(
       change(gateway, world_.node_id(index), {.draining = draining}));

@@ -51,7 +51,8 @@ class Operator {
   sim::Prng prng_;
   OperatorOptions options_;
   Counters counters_;
-  std::set<std::size_t> lost_;  // beyond repair, to be removed
+  std::set<std::size_t> lost_;     // beyond repair, to be removed
+  std::set<std::size_t> leaving_;  // asked to be emptied, which may take its time, or be lost
   Nanos looked_at_ = 0, asked_at_ = 0;
   bool active_ = false;
 };
