@@ -187,6 +187,20 @@ TEST_F(OperatorTest, GatewayWithoutNodesIsAliveButNotReady) {
   EXPECT_THAT(cluster, HasSubstr("\"verdict\": \"unavailable\""));
 }
 
+TEST_F(OperatorTest, ReadyOnlyWhenAFirstSnapshotLiesOnTheNodes) {
+  start_gateway(options());
+  add_agent(1);
+  add_agent(2);
+  for (const auto& device : devices_) device->refuses = Code::kNoSpace;
+  simulation_.run_for(2 * kSecond);
+  const std::string ready = ask(kS3, "GET /health/ready");
+  EXPECT_THAT(ready, StartsWith("HTTP/1.1 503 "));
+  EXPECT_THAT(ready, HasSubstr("wait for a first snapshot"));
+  for (const auto& device : devices_) device->refuses.reset();
+  simulation_.run_for(10 * kSecond);
+  EXPECT_THAT(ask(kS3, "GET /health/ready"), StartsWith("HTTP/1.1 200 "));
+}
+
 TEST_F(OperatorTest, ReadyFollowsTheNodesThatWorkersReach) {
   start_gateway(options());
   add_agent(1);

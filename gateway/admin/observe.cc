@@ -164,6 +164,8 @@ std::optional<std::string> why_not_ready(const Sources& sources,
     if (journal && journal->state.begun && !journal->state.able)
       return fmt::format("{} nodes take the journal, which needs {}", journal->takers,
                          journal->copies);
+    if (journal && journal->state.begun && !journal->state.based)
+      return "changes wait for a first snapshot of the catalog on the nodes";
   }
   return std::nullopt;
 }
