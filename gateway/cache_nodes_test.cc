@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/runtime/sim/run_sim.h"
+#include "base/runtime/text_body.h"
 #include "gateway/admin/grid_metrics.h"
 #include "gateway/gateway.h"
 #include "nodeagent/agent.h"
@@ -21,31 +22,6 @@ std::string pattern(std::size_t bytes, std::uint64_t seed) {
   for (std::size_t i = 0; i < bytes; ++i) text[i] = static_cast<char>((i * 31 + seed) % 251);
   return text;
 }
-
-class TextSource : public ByteSource {
- public:
-  explicit TextSource(std::string_view text) : text_(text) {}
-  Task<Result<std::size_t>> read(MutableBytes into) override {
-    const std::size_t now = std::min(into.size(), text_.size());
-    if (now > 0) std::memcpy(into.data(), text_.data(), now);
-    text_.remove_prefix(now);
-    co_return now;
-  }
-
- private:
-  std::string_view text_;
-};
-
-class TextSink : public ByteSink {
- public:
-  Task<Status> write(ByteView bytes) override {
-    append(text, bytes);
-    if (on_write) on_write();
-    co_return Status();
-  }
-  std::string text;
-  std::function<void()> on_write;
-};
 
 class CacheNodesTest : public testing::Test {
  protected:
@@ -132,7 +108,7 @@ class CacheNodesTest : public testing::Test {
     return sum;
   }
   static Task<Status> put(CacheNodesTest* self, std::string key, std::string_view text) {
-    TextSource source(text);
+    TextSource source{std::string(text)};
     HYDRA_CO_TRY(auto body, co_await self->store().receive(source, text.size()));
     catalog::Version version{.key = std::move(key), .bytes = text.size()};
     HYDRA_CO_CHECK_OK(co_await self->store().commit_object(self->bucket_, std::move(version),

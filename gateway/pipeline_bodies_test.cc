@@ -7,20 +7,6 @@
 namespace hydra {
 namespace {
 
-class Bytes final : public ByteSource {
- public:
-  explicit Bytes(std::size_t left) : left_(left) {}
-  Task<Result<std::size_t>> read(MutableBytes into) override {
-    const std::size_t now = std::min(into.size(), left_);
-    std::fill_n(into.data(), now, std::byte{7});
-    left_ -= now;
-    co_return now;
-  }
-
- private:
-  std::size_t left_;
-};
-
 struct Attempt {
   Status status;
   int commits = 0;
@@ -32,7 +18,7 @@ constexpr std::size_t kBytes = 3u << 20;
 Attempt store(heal::HealWorld& world, Status answer = {}) {
   Attempt attempt;
   world.run([&](Loop&) -> Task<void> {
-    Bytes source(kBytes);
+    TextSource source(std::string(kBytes, '\7'));
     PipelineBodies bodies(world.store());
     attempt.status = co_await bodies.store(
         source, kBytes, [&](catalog::NewData data, catalog::Slice) -> Task<Status> {

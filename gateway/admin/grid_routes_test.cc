@@ -4,6 +4,7 @@
 
 #include "base/kv/memory_store.h"
 #include "base/runtime/sim/run_sim.h"
+#include "base/runtime/text_body.h"
 #include "gateway/admin/layout_routes.h"
 #include "gateway/admin/object_routes.h"
 #include "gateway/object/memory_grid_fixture.h"
@@ -15,21 +16,6 @@ using testing::HasSubstr;
 
 constexpr NodeId kNodes = 7;
 constexpr erasure::Profile k42 = {4, 2};
-
-class Text : public ByteSource {
- public:
-  explicit Text(std::string text) : text_(std::move(text)) {}
-  Task<Result<std::size_t>> read(MutableBytes into) override {
-    const std::size_t now = std::min(into.size(), text_.size() - at_);
-    std::copy_n(as_bytes(text_).begin() + static_cast<std::ptrdiff_t>(at_), now, into.begin());
-    at_ += now;
-    co_return now;
-  }
-
- private:
-  std::string text_;
-  std::size_t at_ = 0;
-};
 
 // Seven nodes, the ring of the catalog, and the routes over them.
 struct World {
@@ -61,7 +47,7 @@ struct World {
     co_return co_await put("a key", 100'000);
   }
   Task<Status> put(std::string key, std::size_t bytes) {
-    Text source(std::string(bytes, 'x'));
+    TextSource source(std::string(bytes, 'x'));
     HYDRA_CO_TRY(auto body, co_await store.receive(source, bytes));
     catalog::Version version;
     version.key = std::move(key);

@@ -13,6 +13,7 @@
 
 #include "base/kv/memory_store.h"
 #include "base/runtime/sim/simulation.h"
+#include "base/runtime/text_body.h"
 #include "gateway/heal/healer.h"
 #include "gateway/heal/notices.h"
 #include "gateway/object/memory_grid_fixture.h"
@@ -279,28 +280,6 @@ class HealWorld {
     Foreground foreground;
     std::unique_ptr<Healer> healer;
   };
-  class TextSource : public ByteSource {
-   public:
-    explicit TextSource(std::string_view text) : text_(text) {}
-    Task<Result<std::size_t>> read(MutableBytes into) override {
-      const std::size_t now = std::min(into.size(), text_.size());
-      if (now > 0) std::memcpy(into.data(), text_.data(), now);
-      text_.remove_prefix(now);
-      co_return now;
-    }
-
-   private:
-    std::string_view text_;
-  };
-  class TextSink : public ByteSink {
-   public:
-    Task<Status> write(ByteView bytes) override {
-      text += as_text(bytes);
-      co_return Status();
-    }
-    std::string text;
-  };
-
   template <typename T>
   static void ASSERT_OK(const Result<T>& result) {
     HYDRA_ASSERT(result.has_value());

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "base/kv/memory_store.h"
+#include "base/runtime/text_body.h"
 #include "gateway/object/memory_grid_fixture.h"
 #include "gateway/object/object_store.h"
 
@@ -19,33 +20,6 @@ inline std::string noise(std::size_t bytes, std::uint64_t seed) {
   for (char& c : out) c = static_cast<char>(random());
   return out;
 }
-
-class TextSource : public ByteSource {
- public:
-  explicit TextSource(std::string text, std::optional<Code> failure = {})
-      : text_(std::move(text)), failure_(failure) {}
-  Task<Result<std::size_t>> read(MutableBytes into) override {
-    const std::size_t now = std::min(into.size(), text_.size() - at_);
-    if (now > 0) std::memcpy(into.data(), text_.data() + at_, now);
-    at_ += now;
-    if (now < into.size() && failure_) co_return fail(*failure_, "the source failed its check");
-    co_return now;
-  }
-
- private:
-  std::string text_;
-  std::size_t at_ = 0;
-  std::optional<Code> failure_;
-};
-
-class TextSink : public ByteSink {
- public:
-  Task<Status> write(ByteView bytes) override {
-    text += as_text(bytes);
-    co_return Status();
-  }
-  std::string text;
-};
 
 // Answers every commit as the test says.
 class AnsweringJournal final : public catalog::JournalSink {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/runtime/sim/seeds.h"
+#include "base/runtime/text_body.h"
 #include "gateway/catalog/catalog_audit.h"
 #include "gateway/object/slices.h"
 #include "tests/simulation/grid_world.h"
@@ -15,28 +16,6 @@ constexpr std::uint64_t kWholeBytes = 12u << 20;
 constexpr std::uint64_t kLogBytes = 1u << 20;
 constexpr const char* kWhole = "whole";
 constexpr const char* kSlice = "slice";
-
-class TextSource : public ByteSource {
- public:
-  explicit TextSource(std::string_view text) : text_(text) {}
-  Task<Result<std::size_t>> read(MutableBytes into) override {
-    const std::size_t now = std::min(into.size(), text_.size());
-    if (now > 0) std::memcpy(into.data(), text_.data(), now);
-    text_.remove_prefix(now);
-    co_return now;
-  }
-
- private:
-  std::string_view text_;
-};
-class TextSink : public ByteSink {
- public:
-  Task<Status> write(ByteView bytes) override {
-    text += as_text(bytes);
-    co_return Status();
-  }
-  std::string text;
-};
 
 class SpaceWorld {
  public:
